@@ -1,0 +1,272 @@
+/**
+ * CONTRACT dumper → audit. An event is what the session found out; the audit pipeline filters, redacts,
+ * encodes and writes it. Keys of an event that are spelt as in the log (snake_case) go to the log as they
+ * stand; `at`, `who`, `text`, `values` are turned into keys by the encoder.
+ */
+import type { FlowFacts, Micros } from './flow.ts'
+
+/**
+ * What is known of a session by now: goes into each of its records. Immutable: a session makes a new object
+ * when something changes, so that its encoded form can be kept per object.
+ */
+export interface Who {
+  readonly dialect: string
+  readonly username?: string
+  readonly database?: string
+  readonly application_name?: string
+  readonly connect_attrs?: string
+  /** where it differs from `username` (SET ROLE, SET SESSION AUTHORIZATION) */
+  readonly effective_username?: string
+  readonly is_superuser?: boolean
+  readonly server_version?: string
+  /** PostgreSQL's process id, MySQL's thread id */
+  readonly backend_pid?: number
+  readonly tls_client_version?: string
+  readonly tls_server_version?: string
+}
+
+/**
+ * The text of a statement as it was sent, decoded. One object serves the `prepare` record and every execution,
+ * so what is derived from it (redaction, encoding) is worked out once.
+ */
+export interface QueryText {
+  /** the text, or its first `maxQueryBytes` when `truncated` */
+  readonly text: string
+  /** bytes that are not valid in the client's encoding were met: the text's bytes as `\x` hex (capped) */
+  readonly hex?: string
+  /** present when the text was longer than what is kept: whole length in bytes, SHA-256 of the whole, its last bytes */
+  readonly truncated?: { readonly bytes: number; readonly sha256: string; readonly tail?: string }
+  /** how the server lexes it; PostgreSQL's standard_conforming_strings, true unless the server said otherwise */
+  readonly standardConformingStrings: boolean
+  readonly dialect: 'postgresql' | 'mysql'
+  /** filled in by audit/: what the redactor and the encoder made of this text */
+  cache?: unknown
+}
+
+/** The bound values of one execution. Decoded on request, for an event that will be written. */
+export interface BoundValues {
+  readonly count: number
+  /** text form, binary values decoded by type, else `\x` hex; null is NULL. Longer than `maxValueBytes`: the head. */
+  text(index: number): string | null
+  /** length on the wire in bytes, -1 for NULL */
+  byteLength(index: number): number
+  /** name of the type where it is known, e.g. `int4` */
+  type(index: number): string | undefined
+  /** SHA-256 of a value that was longer than what is kept */
+  sha256(index: number): string | undefined
+  /** how many values' types are known (0: `bind_types` is left out) */
+  readonly typesKnown: boolean
+}
+
+export type Outcome = 'success' | 'error' | 'skipped' | 'cancelled' | 'unknown'
+
+/** Error keys, as the server gave them. */
+export interface ServerError {
+  /** SQLSTATE */
+  readonly error_code?: string
+  /** MySQL's number */
+  readonly error_number?: number
+  readonly error_severity?: string
+  readonly error_message?: string
+  readonly error_detail?: string
+  readonly error_hint?: string
+  /** PostgreSQL: the statement inside a function at which it failed, and where */
+  readonly error_internal_query?: string
+  readonly error_context?: string
+}
+
+interface EventBase {
+  readonly at: Micros
+  readonly who: Who
+}
+
+export interface SessionAuth extends EventBase, ServerError {
+  readonly event: 'session.auth'
+  readonly outcome: 'success' | 'error' | 'unknown'
+  /** `trust`, `password`, `md5`, `scram-sha-256`, `gss`, `sspi`, `cert`… as far as the wire tells */
+  readonly auth_method?: string
+  readonly protocol_version?: string
+  readonly replication?: string
+  /** startup parameters other than user, database, application_name, as sent (capped) */
+  readonly startup_options?: string
+  readonly duration_us?: number
+}
+
+/** One statement, settled (or `statement.open`: suspended, or running for long). */
+export interface Statement extends EventBase, ServerError {
+  readonly event: 'statement' | 'statement.open'
+  readonly stmt_seq: number
+  readonly protocol: 'simple' | 'extended' | 'function' | 'text' | 'binary' | 'bulk' | 'command'
+  readonly text?: QueryText
+  readonly values?: BoundValues
+  /** bulk executes */
+  readonly rows?: readonly BoundValues[]
+  readonly stmt_name?: string
+  readonly stmt_id?: number
+  readonly portal_name?: string
+  /** `stmt_seq` of the `prepare` record that has the text, when the text was evicted */
+  readonly prepare_seq?: number
+  /** text that a SQL-level EXECUTE ran */
+  readonly executed?: QueryText
+  readonly command?: string
+  readonly command_tag?: string
+  readonly command_tags?: readonly string[]
+  readonly function_oid?: number
+  readonly outcome?: Outcome
+  readonly reason?: string
+  readonly malformed?: boolean
+  readonly body_hex?: string
+  readonly rows_returned?: number
+  readonly rows_affected?: number
+  readonly bytes_returned?: number
+  readonly duration_us?: number
+  readonly first_response_us?: number
+  readonly gate_wait_us?: number
+  readonly fetches?: number
+  readonly copy_direction?: 'in' | 'out' | 'both'
+  readonly copy_rows?: number
+  readonly copy_bytes?: number
+  readonly txn_seq?: number
+  /** PostgreSQL's `I`, `T`, `E` */
+  readonly txn_status?: string
+  readonly warnings?: number
+  readonly character_set?: string
+  readonly query_attributes?: string
+  readonly last_insert_id?: number | string
+  readonly after_gap?: boolean
+}
+
+export interface Prepare extends EventBase, ServerError {
+  readonly event: 'prepare'
+  readonly stmt_seq: number
+  readonly text?: QueryText
+  readonly stmt_name?: string
+  readonly stmt_id?: number
+  readonly outcome: Outcome
+  readonly malformed?: boolean
+  readonly body_hex?: string
+  readonly duration_us?: number
+  readonly after_gap?: boolean
+}
+
+export interface TxnEnd extends EventBase, ServerError {
+  readonly event: 'txn.end'
+  readonly txn_seq: number
+  readonly txn_outcome: 'committed' | 'rolled_back' | 'unknown'
+  readonly reason?: string
+}
+
+export interface Cancel extends EventBase {
+  readonly event: 'cancel'
+  readonly backend_pid?: number
+  /** conn_id of the session whose statement is to be cancelled; absent when no session here has that key */
+  readonly target_conn_id?: string
+}
+
+export interface Replication extends EventBase {
+  readonly event: 'replication'
+  readonly stmt_seq?: number
+  readonly text?: QueryText
+  readonly command?: string
+}
+
+export type GapReason =
+  | 'lost'
+  | 'tls'
+  | 'gss'
+  | 'framing'
+  | 'mid-stream'
+  | 'foreign'
+  | 'mysqlx'
+  | 'overflow'
+  | 'observer'
+
+/** Bytes that could not be decoded, told once when they begin; the count of what followed is in `session.end`. */
+export interface Gap extends EventBase {
+  readonly event: 'gap'
+  readonly gap_reason: GapReason
+  readonly direction?: '->' | '<-'
+  readonly gap_bytes?: number
+  /** short words for a person; never bytes of the traffic */
+  readonly detail?: string
+}
+
+/**
+ * tcpdp's line per wire message (`detail = "message"`), or a user's own record: keys go to the log as they stand.
+ * A string, number, boolean or array of strings and nulls each. `text` is redacted and written under `text_key`.
+ */
+export interface MessageEvent extends EventBase {
+  readonly event: 'message'
+  readonly direction: '->' | '<-'
+  /** which key the text goes to: `query`, `parse_query`, `execute_query`, `stmt_prepare_query` */
+  readonly text_key?: string
+  readonly text?: QueryText
+  /** which key the values go to: `bind_values`, `stmt_execute_values` */
+  readonly values_key?: string
+  readonly values?: BoundValues
+  readonly fields: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Events of the observer itself, about the flow. */
+export interface SessionStart {
+  readonly event: 'session.start'
+  readonly at: Micros
+  readonly who: Who
+}
+export interface SessionEnd {
+  readonly event: 'session.end'
+  readonly at: Micros
+  readonly who: Who
+  readonly end_by: 'client' | 'server' | 'proxy'
+  readonly end_reason: string
+  readonly end_detail?: string
+  readonly bytes_in: number
+  readonly bytes_out: number
+  readonly statements: number
+  readonly duration_us: number
+  /** bytes that no record describes, when there were some */
+  readonly undecoded_bytes_in?: number
+  readonly undecoded_bytes_out?: number
+}
+
+/** The audit's own life; no flow, no `who`. */
+export interface AuditLife {
+  readonly event:
+    | 'audit.start'
+    | 'audit.stop'
+    | 'audit.rotate'
+    | 'audit.delete'
+    | 'audit.loss'
+    | 'audit.checkpoint'
+  readonly at: Micros
+  readonly fields: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Reserved for `dumpLog.guarantee = "written"`: what is about to be sent to the server. None is made yet. */
+export interface Intent extends EventBase {
+  readonly event: 'intent'
+  readonly stmt_seq: number
+  readonly text?: QueryText
+  readonly values?: BoundValues
+}
+
+export type AuditEvent =
+  | SessionStart
+  | SessionAuth
+  | SessionEnd
+  | Statement
+  | Prepare
+  | TxnEnd
+  | Cancel
+  | Replication
+  | Gap
+  | MessageEvent
+  | AuditLife
+  | Intent
+
+export const NO_EVENTS: readonly AuditEvent[] = Object.freeze([])
+
+/** Where an observer puts what its session found. Never throws; `flow` is absent for the audit's own life. */
+export interface Sink {
+  emit(flow: FlowFacts | undefined, event: AuditEvent): void
+}

@@ -1,0 +1,101 @@
+/**
+ * CONTRACT observer → dumper. A dumper is one dialect (or a user's own module): it opens a session per flow,
+ * and the session turns bytes into events. Sessions are pure: bytes, times and gaps in, events out; the same
+ * calls give the same events, and a proxied, a captured and a recorded flow cannot be told apart.
+ */
+import type { AuditEvent } from './event.ts'
+import type { Bytes, Direction, Micros } from './flow.ts'
+
+export interface Session {
+  /**
+   * Bytes that were sent by `from`, in order. Never throws; answers `NO_EVENTS` when nothing ended.
+   * The array and its events are the caller's.
+   */
+  feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[]
+  /** `bytes` of `from` were lost or not shown; harmless inside a body that is not kept. */
+  gap(from: Direction, bytes: number, at: Micros): readonly AuditEvent[]
+  /** The flow ended: unanswered commands end here, as such. Nothing is fed after it. */
+  close(at: Micros): readonly AuditEvent[]
+  /** The session's statements that still run since before `since`: gives their `statement.open`, each once. */
+  stillOpen?(since: Micros): readonly AuditEvent[]
+  /** `loggedIn` once a log-in was accepted; `loginTimeout` ends sessions that stay at `before` */
+  readonly login?: 'before' | 'loggedIn' | 'opaque'
+}
+
+/** Limits on what one session may keep, in bytes or entries; each is documented in config/schema.ts. */
+export interface SessionLimits {
+  /** kept bytes of one statement's text */
+  readonly maxQueryBytes: number
+  /** kept bytes of one bound value */
+  readonly maxValueBytes: number
+  /** statements and portals whose texts are kept per session */
+  readonly maxStatements: number
+  /** commands awaiting their reply that are kept whole; further ones become counted placeholders */
+  readonly maxQueue: number
+}
+
+/** What a session is given at its start. */
+export interface SessionContext {
+  readonly limits: SessionLimits
+  /** one record per statement, or one per wire message with tcpdp's keys */
+  readonly detail: 'statement' | 'message'
+  /** the flow's conn_id, for what links flows together */
+  readonly connId: string
+  /** what ties flows of one listener together (cancel keys, thread ids); never written out */
+  readonly link: Link
+  /** PostgreSQL: the wire is TLS from the first byte on was agreed elsewhere, etc. Left for later issues. */
+  readonly secured?: boolean
+}
+
+/** Remembers which flow holds a secret by which another flow names it (a cancel key, a thread id). */
+export interface Link {
+  claim(key: string, connId: string): void
+  release(key: string, connId: string): void
+  /** the conn_id of the flow that claimed the key */
+  find(key: string): string | undefined
+}
+
+/** One step of the dialogue before a session's plain protocol begins. Bytes are copies, owned by the receiver. */
+export type HandshakeStep =
+  /** sent on to the peer of `from`, perhaps altered; shown to the observer as sent by `from` */
+  | { readonly kind: 'forward'; readonly from: Direction; readonly bytes: Bytes }
+  /** answered to `to` by the proxy itself; `shown` are the bytes that asked for it (shown, not forwarded) */
+  | { readonly kind: 'reply'; readonly to: Direction; readonly bytes: Bytes; readonly shown: Bytes }
+  /** the session is refused: the bytes go to the client, then both sides end with this reason */
+  | { readonly kind: 'refuse'; readonly bytes: Bytes; readonly reason: string; readonly shown: Bytes }
+  /** everything from here on is forwarded untouched; `forward` steps for what is left over came before it */
+  | { readonly kind: 'done' }
+
+/** The pure dialogue before log-in that a proxy may alter: TLS answers, hidden capabilities. */
+export interface Handshake {
+  /** Bytes of one side; at most 64 KiB may be unresolved. Never throws. Not called again after `done` or `refuse`. */
+  feed(from: Direction, chunk: Bytes): readonly HandshakeStep[]
+  /**
+   * Is the client at a point where it understands a refusal? (PostgreSQL: its startup message is complete;
+   * MySQL: at once.) While not, the proxy waits for more bytes, up to the login timeout.
+   */
+  readonly refusable: boolean
+}
+
+export interface HandshakeOptions {
+  /** the listener's `tls.client` */
+  readonly tlsClient: 'refuse' | 'passthrough'
+}
+
+/** Why a client is turned away before its session began, in words for the client. */
+export interface Refusal {
+  readonly reason: string
+  readonly message: string
+}
+
+/** One dialect. A user's own module exports one as `dumper` or as its default export. */
+export interface Dumper {
+  readonly name: string
+  /** the server's usual port, by which the dumper is chosen when none is named */
+  readonly defaultPort?: number
+  open(context: SessionContext): Session
+  /** Absent: the wire is forwarded untouched from its first byte. */
+  handshake?(options: HandshakeOptions): Handshake
+  /** The bytes by which this dialect tells a client, before log-in, that it is turned away. */
+  refusal?(refusal: Refusal): Bytes
+}
