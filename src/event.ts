@@ -92,8 +92,12 @@ export interface SessionAuth extends EventBase, ServerError {
   readonly duration_us?: number
 }
 
+/** Optional keys may also be present and undefined: events of one kind then share one shape, which the encoder likes. */
+type Loose<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] }
+
 /** One statement, settled (or `statement.open`: suspended, or running for long). */
-export interface Statement extends EventBase, ServerError {
+export type Statement = Loose<StatementKeys>
+interface StatementKeys extends EventBase, ServerError {
   readonly event: 'statement' | 'statement.open'
   readonly stmt_seq: number
   readonly protocol: 'simple' | 'extended' | 'function' | 'text' | 'binary' | 'bulk' | 'command'
@@ -136,7 +140,8 @@ export interface Statement extends EventBase, ServerError {
   readonly after_gap?: boolean
 }
 
-export interface Prepare extends EventBase, ServerError {
+export type Prepare = Loose<PrepareKeys>
+interface PrepareKeys extends EventBase, ServerError {
   readonly event: 'prepare'
   readonly stmt_seq: number
   readonly text?: QueryText

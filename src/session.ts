@@ -3,7 +3,7 @@
  * and the session turns bytes into events. Sessions are pure: bytes, times and gaps in, events out; the same
  * calls give the same events, and a proxied, a captured and a recorded flow cannot be told apart.
  */
-import type { AuditEvent } from './event.ts'
+import type { AuditEvent, ServerError, Who } from './event.ts'
 import type { Bytes, Direction, Micros } from './flow.ts'
 
 export interface Session {
@@ -18,8 +18,19 @@ export interface Session {
   close(at: Micros): readonly AuditEvent[]
   /** The session's statements that still run since before `since`: gives their `statement.open`, each once. */
   stillOpen?(since: Micros): readonly AuditEvent[]
+  /** The server's last word, when it ended the session by an error (FATAL); told in `session.end`. */
+  readonly fatal?: ServerError | undefined
+  /** statements recorded so far, and bytes that no record describes: told in `session.end` */
+  readonly totals?: SessionTotals
   /** `loggedIn` once a log-in was accepted; `loginTimeout` ends sessions that stay at `before` */
   readonly login?: 'before' | 'loggedIn' | 'opaque'
+}
+
+export interface SessionTotals {
+  readonly who: Who
+  readonly statements: number
+  readonly undecodedIn: number
+  readonly undecodedOut: number
 }
 
 /** Limits on what one session may keep, in bytes or entries; each is documented in config/schema.ts. */
