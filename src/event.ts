@@ -5,6 +5,8 @@
  */
 import type { FlowFacts, Micros } from './flow.ts'
 
+export type { FlowFacts, Micros }
+
 /**
  * What is known of a session by now: goes into each of its records. Immutable: a session makes a new object
  * when something changes, so that its encoded form can be kept per object.
@@ -274,4 +276,15 @@ export const NO_EVENTS: readonly AuditEvent[] = Object.freeze([])
 /** Where an observer puts what its session found. Never throws; `flow` is absent for the audit's own life. */
 export interface Sink {
   emit(flow: FlowFacts | undefined, event: AuditEvent): void
+}
+
+/**
+ * One encoded record on its way to an output, which writes `head`, the record's `log_seq`, and `tail`, and a
+ * line feed of its own. Numbers are given as records are written, so that dropped ones leave no hole; a line
+ * whose `tail` is empty carries no number.
+ */
+export interface Line {
+  readonly head: string
+  readonly tail: string
+  readonly at: Micros
 }
