@@ -66,7 +66,6 @@ export interface Postgres {
 
 /** application_name of sessions that {@link Postgres.psql} opens past any proxy */
 export const DIRECT_APPLICATION = 'direct'
-const DIRECT = `dbname=postgres application_name=${DIRECT_APPLICATION}`
 
 const FAST: Readonly<Record<string, string | number | boolean>> = {
   fsync: false,
@@ -208,22 +207,13 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Post
     const { port, dataDir, certificate } = await initialise(options, program('initdb'), root, identity)
     const env = { ...process.env, LC_ALL: 'C' }
     const server = await startServer(program('postgres'), dataDir, identity, env)
-    const direct = [
-      '-X',
-      '-q',
-      '-A',
-      '-t',
-      '-v',
-      'ON_ERROR_STOP=1',
-      '-h',
-      '127.0.0.1',
-      '-p',
-      String(port),
-      '-U',
-      'postgres',
-    ]
+    const direct = `host=127.0.0.1 port=${port} user=postgres dbname=postgres`
+    const args = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1']
     const psql = (sql: string) =>
-      runOk(program('psql'), [...direct, DIRECT], { input: sql, timeout: 300_000 })
+      runOk(program('psql'), [...args, `${direct} application_name=${DIRECT_APPLICATION}`], {
+        input: sql,
+        timeout: 300_000,
+      })
     return {
       host: '127.0.0.1',
       port,

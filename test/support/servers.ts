@@ -3,18 +3,13 @@
  * with CI=true it fails instead.
  */
 import { existsSync, readdirSync } from 'node:fs'
+import packages from './packages.json' with { type: 'json' }
 import { run, which } from './programs.ts'
 
 /** What a live test can ask for, and the Debian package that brings it. */
-export const PACKAGES = {
-  postgres: 'postgresql',
-  haproxy: 'haproxy',
-  start_server: 'libserver-starter-perl',
-  psycopg: 'python3-psycopg',
-  tcpdump: 'tcpdump',
-} as const
+export const PACKAGES = packages
 
-export type ServerName = keyof typeof PACKAGES
+export type ServerName = keyof typeof packages
 
 const DEBIAN_POSTGRES = '/usr/lib/postgresql'
 
