@@ -1,0 +1,19 @@
+/**
+ * Just enough SQL for an audit: tokens, literals, statements, and the few statements whose meaning a session
+ * must follow. This file is the way in; the parts stand beside it.
+ */
+export {
+  isTransactionControl,
+  type NameOrAll,
+  parseClose,
+  parseDeallocate,
+  parseDeclare,
+  parseExecute,
+  parsePrepare,
+  parseSetRole,
+  type RoleChange,
+  type TransactionVerb,
+} from './commands.ts'
+export { Lexer, type ScanOptions, type Span, type TokenKind } from './lexer.ts'
+export { identifierName, type Literal, literalValue, readLiteral } from './literal.ts'
+export { type SqlStatement, splitStatements } from './statements.ts'
