@@ -19,12 +19,9 @@ const longestZeros = (groups: readonly number[]): { start: number; length: numbe
   return best
 }
 
-/** An IPv4 address within: `::192.0.2.1` and `::ffff:192.0.2.1`, as BSD's inet_ntop decides (`::1` is none). */
+/** An IPv4 address within: `::192.0.2.1` and `::ffff:192.0.2.1`, but `::2` is none. */
 const holdsIpv4 = (groups: readonly number[], zeros: { start: number; length: number }): boolean =>
-  zeros.start === 0 &&
-  (zeros.length === 6 ||
-    (zeros.length === 7 && groups[7] !== 1) ||
-    (zeros.length === 5 && groups[5] === 0xffff))
+  zeros.start === 0 && (zeros.length === 6 || (zeros.length === 5 && groups[5] === 0xffff))
 
 /**
  * Sixteen bytes as RFC 5952 writes them and as inet_ntop does: lower case, the longest run of zero groups as
@@ -38,8 +35,7 @@ export const formatIpv6 = (bytes: Bytes, at = 0): string => {
   if (dotted) words.push(formatIpv4(bytes, at + IPV6_BYTES - IPV4_BYTES))
   if (zeros.start < 0) return words.join(':')
   const before = words.slice(0, zeros.start).join(':')
-  const zerosEnd = Math.min(zeros.start + zeros.length, dotted ? GROUPS - 2 : GROUPS)
-  return `${before}::${words.slice(zerosEnd).join(':')}`
+  return `${before}::${words.slice(zeros.start + zeros.length).join(':')}`
 }
 
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
