@@ -1,0 +1,165 @@
+import { ProtocolError } from '../errors.ts'
+import type { Bytes } from '../flow.ts'
+
+/** Names up to this length are read byte by byte, which is cheaper than a call into the runtime. */
+const SHORT_NAME = 24
+
+/**
+ * Bounds-checked reader over one body: the one place that checks bounds. It sees that body only, so a wrong
+ * inner length cannot read the next message. Big-endian, as PostgreSQL's wire is.
+ *
+ * Reused from body to body by {@link Cursor.reset}; what a method returns as bytes is a borrowed view.
+ * Every method throws {@link ProtocolError} when the body ends too early.
+ */
+export class Cursor {
+  #bytes: Bytes
+  #start: number
+  #end: number
+  /** position in the underlying chunk */
+  at: number
+
+  constructor(bytes: Bytes = EMPTY, start = 0, end = bytes.length) {
+    this.#bytes = bytes
+    this.#start = start
+    this.#end = end
+    this.at = start
+  }
+
+  reset(bytes: Bytes, start: number, end: number): this {
+    this.#bytes = bytes
+    this.#start = start
+    this.#end = end
+    this.at = start
+    return this
+  }
+
+  /** bytes not yet read */
+  get left(): number {
+    return this.#end - this.at
+  }
+
+  #take(count: number): number {
+    const at = this.at
+    if (count < 0 || count > this.#end - at) throw this.short(count)
+    this.at = at + count
+    return at
+  }
+
+  /** The error for `wanted` bytes that are not there. */
+  short(wanted: number): ProtocolError {
+    const offset = this.at - this.#start
+    return new ProtocolError('short', `${wanted} bytes wanted at ${offset}, ${this.left} left`, offset)
+  }
+
+  invalid(what: string): ProtocolError {
+    const offset = this.at - this.#start
+    return new ProtocolError('invalid', `${what} at ${offset}`, offset)
+  }
+
+  uint8(): number {
+    return this.#bytes[this.#take(1)] as number
+  }
+
+  uint16(): number {
+    const at = this.#take(2)
+    return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number)
+  }
+
+  int16(): number {
+    return (this.uint16() << 16) >> 16
+  }
+
+  int32(): number {
+    const at = this.#take(4)
+    const bytes = this.#bytes
+    return (
+      ((bytes[at] as number) << 24) |
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number)
+    )
+  }
+
+  uint32(): number {
+    return this.int32() >>> 0
+  }
+
+  bigInt64(): bigint {
+    return this.#bytes.readBigInt64BE(this.#take(8))
+  }
+
+  float32(): number {
+    return this.#bytes.readFloatBE(this.#take(4))
+  }
+
+  float64(): number {
+    return this.#bytes.readDoubleBE(this.#take(8))
+  }
+
+  /** `count` int16s; the count is checked against the bytes left before anything is allocated. */
+  int16s(count: number): number[] {
+    if (count * 2 > this.left) throw this.short(count * 2)
+    const values: number[] = []
+    for (let i = 0; i < count; i++) values.push(this.int16())
+    return values
+  }
+
+  uint32s(count: number): number[] {
+    if (count * 4 > this.left) throw this.short(count * 4)
+    const values: number[] = []
+    for (let i = 0; i < count; i++) values.push(this.uint32())
+    return values
+  }
+
+  /** A borrowed view of `count` bytes. */
+  bytes(count: number): Bytes {
+    const at = this.#take(count)
+    return this.#bytes.subarray(at, at + count)
+  }
+
+  /** Offset of the next NUL, or throws: a string must end within its body. */
+  #nul(): number {
+    const bytes = this.#bytes
+    const end = this.#end
+    const near = Math.min(this.at + SHORT_NAME, end)
+    for (let i = this.at; i < near; i++) if (bytes[i] === 0) return i
+    const found = near < end ? bytes.indexOf(0, near) : -1
+    if (found < 0 || found >= end) throw this.invalid('string without its NUL')
+    return found
+  }
+
+  /** Bytes up to the next NUL, borrowed; the NUL is read too. */
+  cbytes(): Bytes {
+    const nul = this.#nul()
+    const found = this.#bytes.subarray(this.at, nul)
+    this.at = nul + 1
+    return found
+  }
+
+  /** A NUL-terminated name, as UTF-8. For texts in the client's encoding use {@link cbytes}. */
+  cstring(): string {
+    const nul = this.#nul()
+    const at = this.at
+    this.at = nul + 1
+    return nul === at ? '' : this.#bytes.toString('utf8', at, nul)
+  }
+
+  skip(count: number): void {
+    this.#take(count)
+  }
+
+  /** A borrowed view of all that is left. */
+  rest(): Bytes {
+    return this.bytes(this.left)
+  }
+
+  /** Leftover bytes are an error. */
+  finish(): void {
+    if (this.left !== 0) {
+      const offset = this.at - this.#start
+      throw new ProtocolError('overlong', `${this.left} bytes left over at ${offset}`, offset)
+    }
+  }
+}
+
+const EMPTY: Bytes = Buffer.alloc(0)
