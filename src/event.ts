@@ -220,7 +220,7 @@ export interface SessionStart {
   readonly at: Micros
   readonly who: Who
 }
-export interface SessionEnd {
+export interface SessionEnd extends ServerError {
   readonly event: 'session.end'
   readonly at: Micros
   readonly who: Who

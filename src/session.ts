@@ -45,6 +45,12 @@ export interface SessionLimits {
   readonly maxQueue: number
 }
 
+/** Bytes kept by all sessions of the process together; past `limit` sessions keep only heads, lengths and hashes. */
+export interface MemoryBudget {
+  readonly limit: number
+  used: number
+}
+
 /** What a session is given at its start. */
 export interface SessionContext {
   readonly limits: SessionLimits
@@ -54,6 +60,7 @@ export interface SessionContext {
   readonly connId: string
   /** what ties flows of one listener together (cancel keys, thread ids); never written out */
   readonly link: Link
+  readonly budget?: MemoryBudget
   /** PostgreSQL: the wire is TLS from the first byte on was agreed elsewhere, etc. Left for later issues. */
   readonly secured?: boolean
 }

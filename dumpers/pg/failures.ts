@@ -1,0 +1,151 @@
+/** ErrorResponse: what failed, what the server skips because of it, and what it never runs. */
+import type { ServerError } from '../../src/event.ts'
+import type { Bytes } from '../../src/flow.ts'
+import { splitStatements } from '../../src/sql/scan.ts'
+import type { Command } from './commands.ts'
+import { decodeErrorResponse } from './decode.ts'
+import { resolveExecute } from './effects.ts'
+import type { Execution } from './execution.ts'
+import { countCopied, executionOf, runner, shift } from './replies.ts'
+import { abandon } from './requests.ts'
+import type { PgState } from './state.ts'
+
+const FATAL = new Set(['FATAL', 'PANIC'])
+
+/** ErrorResponse, once logged in. Answers the error. */
+export const onErrorResponse = (state: PgState, bytes: Bytes, start: number, end: number): ServerError => {
+  const error = decodeErrorResponse(state.cursor.reset(bytes, start, end), (text) =>
+    state.decoding.text(text),
+  )
+  const fatal = FATAL.has(error.error_severity ?? '')
+  if ((!state.skipping && !state.uncertain) || fatal) {
+    state.txn.failed(error)
+    settleError(state, error)
+  }
+  if (fatal) endAll(state)
+  return error
+}
+
+const settleError = (state: PgState, error: ServerError): void => {
+  const { queue } = state
+  while (queue.head?.kind === 'CopyData' || queue.head?.kind === 'CopyEnd') queue.shift()
+  const head = queue.head
+  switch (head?.kind) {
+    case undefined:
+      return
+    case 'Sync':
+      state.release()
+      return
+    case 'Query':
+    case 'FunctionCall': {
+      const execution = runner(state)
+      if (execution === undefined) return
+      resolveExecute(state, execution, execution.tags?.length ?? (execution.tag === undefined ? 0 : 1))
+      failExecution(state, execution, error)
+      state.copyIn = false
+      return
+    }
+    case 'Parse':
+      state.meant.set(head.statement, head.prepared?.text)
+      state.writePrepare(head, 'error', error)
+      break
+    case 'Bind':
+      if (head.execution !== undefined) {
+        state.bindTo(head.execution, head.statement)
+        failExecution(state, head.execution, error)
+        state.skippedPortals.add(head.portal)
+        state.write(head.execution, head.execution.settled, state.now)
+      }
+      break
+    case 'Execute': {
+      const execution = executionOf(state, head)
+      execution.fetches = (execution.fetches ?? 0) + 1
+      resolveExecute(state, execution, 0)
+      failExecution(state, execution, error)
+      state.write(execution, execution.settled, state.now)
+      break
+    }
+  }
+  skipToSync(state)
+}
+
+const failExecution = (state: PgState, execution: Execution, error: ServerError): void => {
+  state.touch(execution)
+  if (execution.copyDirection === 'in') {
+    for (let next = state.queue.head?.next; next?.kind === 'CopyData'; next = next.next)
+      countCopied(execution, next)
+  }
+  execution.error = error
+  execution.ended = state.now
+}
+
+/**
+ * After an error in an extended series the server ignores all until Sync. With a Sync amid the data of a COPY
+ * that failed it cannot be told whether the server had read it while copying (where it means nothing) or after:
+ * what was sent behind it may have run or not, and is recorded as unknown.
+ */
+const skipToSync = (state: PgState): void => {
+  const { queue } = state
+  const copying = state.copyIn
+  state.copyIn = false
+  shift(state)
+  if (copying && hasSync(queue.head)) {
+    state.uncertain = true
+    for (let head = queue.head; head !== undefined; queue.shift(), head = queue.head) {
+      abandon(state, head, 'unknown', 'after_copy_failure')
+    }
+    return
+  }
+  for (
+    let head = queue.head;
+    head !== undefined && head.kind !== 'Sync';
+    queue.shift(), head = queue.head
+  ) {
+    abandon(state, head, 'skipped')
+  }
+  if (queue.head === undefined) state.skipping = true
+  else state.forgetSkipped()
+}
+
+const hasSync = (command: Command | undefined): boolean => {
+  for (let next = command; next !== undefined; next = next.next) if (next.kind === 'Sync') return true
+  return false
+}
+
+/** FATAL: the server runs nothing more. */
+const endAll = (state: PgState): void => {
+  const { queue } = state
+  state.ended = true
+  state.release()
+  const head = queue.head
+  if (head?.execution?.error !== undefined) {
+    state.write(head.execution, head.execution.settled, state.now)
+    queue.shift()
+  }
+  for (let next = queue.head; next !== undefined; queue.shift(), next = queue.head)
+    abandon(state, next, 'skipped')
+}
+
+/** The session ended: unanswered commands end as unknown, unless what came of them tells more. */
+export const closeCommands = (state: PgState): void => {
+  const { queue, now } = state
+  state.release()
+  let pending = false
+  for (let head = queue.head; head !== undefined; queue.shift(), head = queue.head) {
+    const { execution } = head
+    pending ||= head.kind === 'Query' || head.kind === 'Execute' || head.kind === 'Sync'
+    if (execution !== undefined && (execution.error !== undefined || everyTagCame(execution))) {
+      state.write(execution, execution.settled, execution.ended)
+    } else abandon(state, head, 'unknown')
+  }
+  state.closePortals(true)
+  state.txn.closed(pending, now, state.identity.who)
+  state.flushTransactions()
+}
+
+/** Each statement of a Query has its tag, though its ReadyForQuery is missing. */
+const everyTagCame = ({ protocol, text, tag, tags }: Execution): boolean =>
+  protocol === 'simple' &&
+  text !== undefined &&
+  tag !== undefined &&
+  splitStatements(text.text, text).length === (tags?.length ?? 1)

@@ -1,0 +1,113 @@
+/** From the startup message to the first ReadyForQuery: who logs in, by which method, with what result. */
+import type { ServerError, SessionAuth } from '../../src/event.ts'
+import type { Bytes, Micros } from '../../src/flow.ts'
+import { decodeAuthentication, decodeBackendKeyData, decodeNegotiateProtocolVersion } from './decode.ts'
+import type { CancelRequest, StartupMessage } from './messages.ts'
+import type { PgState } from './state.ts'
+
+/** Most characters of the startup options that are recorded. */
+const MAX_OPTIONS = 1024
+
+/** What names a session to whoever would cancel it; the key is a secret and stays in memory. */
+const cancelKey = (pid: number, key: Bytes): string => `${pid}:${key.toString('hex')}`
+
+export class Login {
+  readonly #state: PgState
+  #began: Micros = 0
+  #method: string | undefined
+  #version = ''
+  #replication: string | undefined
+  #options: string | undefined
+  #claimed: string | undefined
+
+  constructor(state: PgState) {
+    this.#state = state
+  }
+
+  startup(message: StartupMessage): void {
+    const { identity, now } = this.#state
+    this.#began = now
+    this.#version = `${message.major}.${message.minor}`
+    const options: string[] = []
+    for (let i = 0; i + 1 < message.parameters.length; i += 2) {
+      const name = message.parameters[i] as string
+      const value = message.parameters[i + 1] as string
+      if (name === 'user') identity.set('username', value)
+      else if (name === 'database') identity.set('database', value)
+      else if (name === 'application_name') identity.set('application_name', value || undefined)
+      else if (name === 'replication') this.#replication = value
+      else options.push(`${name}=${value}`)
+    }
+    // the server's own rule: the database is named as its user when it is not named
+    if (identity.database === undefined) identity.set('database', identity.who.username)
+    if (options.length > 0) this.#options = options.join(' ').slice(0, MAX_OPTIONS)
+  }
+
+  negotiated(bytes: Bytes, start: number, end: number): void {
+    try {
+      const { minor } = decodeNegotiateProtocolVersion(this.#state.cursor.reset(bytes, start, end))
+      this.#version = `3.${minor}`
+    } catch {
+      // the version asked for stands
+    }
+  }
+
+  /** Authentication: the method asked for; what is exchanged is neither read nor kept. */
+  authentication(bytes: Bytes, start: number, end: number): void {
+    try {
+      const { method } = decodeAuthentication(this.#state.cursor.reset(bytes, start, end))
+      this.#method = method ?? this.#method
+    } catch {
+      // the method stays unknown
+    }
+  }
+
+  backendKey(bytes: Bytes, start: number, end: number): void {
+    const { context, identity, cursor } = this.#state
+    try {
+      const { pid, key } = decodeBackendKeyData(cursor.reset(bytes, start, end))
+      identity.set('backend_pid', pid)
+      this.release()
+      this.#claimed = cancelKey(pid, key)
+      context.link.claim(this.#claimed, context.connId)
+    } catch {
+      // cancels of this session cannot be linked to it then
+    }
+  }
+
+  cancel(request: CancelRequest): void {
+    const { context, identity, now } = this.#state
+    const target = context.link.find(cancelKey(request.pid, request.key))
+    this.#state.emit({
+      event: 'cancel',
+      at: now,
+      who: identity.who,
+      backend_pid: request.pid,
+      ...(target === undefined ? {} : { target_conn_id: target }),
+    })
+  }
+
+  /** The log-in was accepted (first ReadyForQuery), refused, or never decided. */
+  outcome(outcome: SessionAuth['outcome'], error?: ServerError): void {
+    const { identity, now } = this.#state
+    this.#state.emit({
+      event: 'session.auth',
+      at: now,
+      who: identity.who,
+      outcome,
+      ...(this.#method === undefined ? {} : { auth_method: this.#method }),
+      protocol_version: this.#version,
+      ...(this.#replication === undefined ? {} : { replication: this.#replication }),
+      ...(this.#options === undefined ? {} : { startup_options: this.#options }),
+      duration_us: Math.max(0, now - this.#began),
+      ...error,
+    })
+  }
+
+  /** The session is over: its key names nothing any more. */
+  release(): void {
+    if (this.#claimed !== undefined)
+      this.#state.context.link.release(this.#claimed, this.#state.context.connId)
+    this.#claimed = undefined
+  }
+}

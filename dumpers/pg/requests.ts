@@ -1,0 +1,337 @@
+/**
+ * Frontend commands → the queue. Nothing here acts on names or portals: a command counts when its reply says so.
+ * What the server is known to ignore (after an error, until Sync) is recorded as skipped at once.
+ */
+import type { Outcome, QueryText } from '../../src/event.ts'
+import type { Bytes } from '../../src/flow.ts'
+import { LongBind, PgValues } from './bound-values.ts'
+import { Command, type CommandKind } from './commands.ts'
+import {
+  decodeBind,
+  decodeExecute,
+  decodeFunctionCall,
+  decodeNamed,
+  decodeParse,
+  decodeQuery,
+} from './decode.ts'
+import { Execution } from './execution.ts'
+import { F } from './messages.ts'
+import type { PgState } from './state.ts'
+import { LongText, makeText } from './text.ts'
+
+/** Most bytes of an undecodable body that its record shows. */
+const MAX_BODY_HEX = 1024
+/** What one command costs in memory beside its text and values, in bytes, roughly. */
+const COMMAND_COST = 400
+
+/** One frontend body as the framer hands it on: its kept bytes, and what followed a text or a Bind beyond them. */
+export interface Body {
+  readonly type: number
+  readonly bytes: Bytes
+  readonly start: number
+  readonly end: number
+  /** of the whole body */
+  readonly length: number
+  readonly long: LongText | LongBind | undefined
+}
+
+/** Begins to follow a body that is longer than what is kept; `head` are its kept bytes. */
+export const openLong = (state: PgState, type: number, head: Bytes): LongText | LongBind | undefined => {
+  const { maxQueryBytes, maxValueBytes } = state.limits
+  if (type === F.Query) return openLongText(head, 0, Math.min(maxQueryBytes, state.textLimit))
+  if (type === F.Parse)
+    return openLongText(head, head.indexOf(0) + 1, Math.min(maxQueryBytes, state.textLimit))
+  if (type !== F.Bind) return undefined
+  const bind = new LongBind(maxValueBytes, Math.min(maxQueryBytes, state.textLimit))
+  bind.add(head, 0, head.length)
+  return bind
+}
+
+const openLongText = (bytes: Bytes, start: number, max: number): LongText => {
+  const cut = Math.min(start + max, bytes.length)
+  const text = new LongText(bytes.subarray(start, cut))
+  text.add(bytes, cut, bytes.length)
+  return text
+}
+
+const textOf = (state: PgState, bytes: Bytes): QueryText => {
+  const { decoding, standardConformingStrings } = state
+  const max = Math.min(state.limits.maxQueryBytes, state.textLimit)
+  if (bytes.length <= max) return makeText(bytes, decoding, standardConformingStrings)
+  return openLongText(bytes, 0, max).finish(decoding, standardConformingStrings)
+}
+
+const hexOf = (body: Body): string =>
+  `\\x${body.bytes.toString('hex', body.start, Math.min(body.end, body.start + MAX_BODY_HEX))}`
+
+/** Query 'Q'. */
+const pushQuery = (state: PgState, body: Body): void => {
+  const command = new Command('Query', state.now)
+  const execution = openExecution(state, 'simple')
+  command.execution = execution
+  if (body.long instanceof LongText) {
+    execution.text = body.long.finish(state.decoding, state.standardConformingStrings)
+  } else {
+    try {
+      execution.text = textOf(state, decodeQuery(state.cursor.reset(body.bytes, body.start, body.end)))
+    } catch {
+      execution.malformed = true
+      execution.bodyHex = hexOf(body)
+    }
+  }
+  state.lines?.query(execution.text)
+  push(state, command, execution.text?.text.length ?? 0)
+}
+
+/** Parse 'P'. */
+const pushParse = (state: PgState, body: Body): void => {
+  const command = new Command('Parse', state.now)
+  const seq = ++state.seq
+  let text: QueryText | undefined
+  let oids: readonly number[] = []
+  const cursor = state.cursor.reset(body.bytes, body.start, body.end)
+  try {
+    if (body.long instanceof LongText) {
+      command.statement = cursor.cstring()
+      text = body.long.finish(state.decoding, state.standardConformingStrings)
+    } else {
+      const parse = decodeParse(cursor)
+      command.statement = parse.statement
+      text = textOf(state, parse.query)
+      oids = parse.oids
+    }
+  } catch {
+    command.malformed = true
+    command.bodyHex = hexOf(body)
+    command.statement = firstName(state, body)
+  }
+  command.prepared = { name: command.statement, text, oids, seq }
+  state.lines?.parse(command)
+  push(state, command, text?.text.length ?? 0)
+}
+
+/** Bind 'B'. */
+const pushBind = (state: PgState, body: Body): void => {
+  const command = new Command('Bind', state.now)
+  const execution = openExecution(state, 'extended')
+  execution.fetches = 0
+  command.execution = execution
+  try {
+    if (body.long instanceof LongBind) readLongBind(state, command, execution, body.long)
+    else readBind(state, command, execution, body)
+  } catch {
+    execution.malformed = true
+    execution.bodyHex = hexOf(body)
+    command.portal = firstName(state, body)
+  }
+  execution.portalName = command.portal === '' ? undefined : command.portal
+  state.lines?.bind(command, execution.values)
+  push(state, command, body.end - body.start)
+}
+
+const readBind = (state: PgState, command: Command, execution: Execution, body: Body): void => {
+  const bind = decodeBind(state.cursor.reset(body.bytes, body.start, body.end))
+  command.portal = bind.portal
+  command.statement = bind.statement
+  if (bind.count === 0) return
+  execution.values = new PgValues(
+    bind.values,
+    bind.count,
+    bind.formats,
+    state.decoding,
+    state.limits.maxValueBytes,
+  )
+}
+
+const readLongBind = (state: PgState, command: Command, execution: Execution, bind: LongBind): void => {
+  command.portal = bind.portal
+  command.statement = bind.statement
+  execution.values = bind.finish(state.decoding)
+  execution.malformed = execution.values === undefined
+}
+
+/** Execute 'E'. */
+const pushExecute = (state: PgState, body: Body): void => {
+  const command = new Command('Execute', state.now)
+  try {
+    command.portal = decodeExecute(state.cursor.reset(body.bytes, body.start, body.end)).portal
+  } catch {
+    command.malformed = true
+    command.portal = firstName(state, body)
+  }
+  state.lines?.execute(command)
+  push(state, command, 0)
+}
+
+/** Describe 'D' and Close 'C'. */
+const pushNamed = (state: PgState, body: Body, what: 'Describe' | 'Close'): void => {
+  let kind: CommandKind = what
+  let name = ''
+  try {
+    const named = decodeNamed(state.cursor.reset(body.bytes, body.start, body.end))
+    name = named.name
+    kind = named.of === 'S' ? `${what}Statement` : `${what}Portal`
+  } catch {
+    // it keeps its place; what it names is not known
+  }
+  const command = new Command(kind, state.now)
+  command.statement = name
+  command.portal = name
+  push(state, command, 0)
+}
+
+/** FunctionCall 'F': runs code with no SQL. */
+const pushFunctionCall = (state: PgState, body: Body): void => {
+  const command = new Command('FunctionCall', state.now)
+  const execution = openExecution(state, 'function')
+  command.execution = execution
+  try {
+    const call = decodeFunctionCall(state.cursor.reset(body.bytes, body.start, body.end))
+    execution.functionOid = call.oid
+    const { maxValueBytes } = state.limits
+    execution.values = new PgValues(call.values, call.count, call.formats, state.decoding, maxValueBytes)
+  } catch {
+    execution.malformed = true
+    execution.bodyHex = hexOf(body)
+    if (body.end - body.start >= 4) execution.functionOid = body.bytes.readUInt32BE(body.start)
+  }
+  push(state, command, body.end - body.start)
+}
+
+/** Sync 'S': ends an extended series, and what the server skips after an error. */
+const pushSync = (state: PgState): void => {
+  if (state.skipping) {
+    state.skipping = false
+    state.forgetSkipped()
+  }
+  if (state.uncertain || state.ended) return
+  push(state, new Command('Sync', state.now), 0)
+}
+
+/** CopyData 'd' of `bytes`: counted, one command for a run of them. */
+export const pushCopyData = (state: PgState, bytes: number): void => {
+  const { queue } = state
+  if (queue.head === undefined || state.skipping || state.uncertain || state.ended) return
+  let tail = queue.tail
+  if (tail?.kind !== 'CopyData') {
+    tail = new Command('CopyData', state.now)
+    push(state, tail, 0)
+  }
+  tail.bytes += bytes
+  tail.messages++
+}
+
+/** CopyDone 'c' and CopyFail 'f'. */
+const pushCopyEnd = (state: PgState): void => {
+  if (state.queue.head === undefined || state.skipping || state.uncertain || state.ended) return
+  push(state, new Command('CopyEnd', state.now), 0)
+}
+
+const openExecution = (state: PgState, protocol: Execution['protocol']): Execution =>
+  new Execution(++state.seq, protocol, state.now)
+
+/** The name that a body begins with, as far as it can be read. */
+const firstName = (state: PgState, body: Body): string => {
+  try {
+    return state.cursor.reset(body.bytes, body.start, body.end).cstring()
+  } catch {
+    return ''
+  }
+}
+
+const push = (state: PgState, command: Command, bytes: number): void => {
+  if (state.ended || state.skipping) {
+    abandon(state, command, 'skipped')
+    return
+  }
+  if (state.uncertain) {
+    abandon(state, command, 'unknown', 'after_copy_failure')
+    return
+  }
+  const { queue } = state
+  command.cost = COMMAND_COST + bytes * 2
+  if (queue.full || queue.cost + command.cost > state.queueLimit) {
+    if (!queue.pushPlaceholder(command.kind)) state.overflowed = true
+    // its number goes to the record that is made of the placeholder
+    else if (command.execution !== undefined && command.execution.seq === state.seq) state.seq--
+    return
+  }
+  queue.push(command)
+}
+
+/** Records a command that has no reply of its own: it was skipped, or whether it ran is not known. */
+export const abandon = (state: PgState, command: Command, outcome: Outcome, reason?: string): void => {
+  const { execution } = command
+  if (execution !== undefined && reason !== undefined) execution.reason ??= reason
+  switch (command.kind) {
+    case 'Parse':
+      state.meant.set(command.statement, command.prepared?.text)
+      state.writePrepare(command, outcome)
+      return
+    case 'Bind':
+      if (execution === undefined) return
+      state.bindTo(execution, command.statement)
+      state.skippedPortals.add(command.portal)
+      state.write(execution, outcome, state.now)
+      return
+    case 'Execute':
+      abandonExecute(state, command, outcome)
+      return
+    default:
+      if (execution !== undefined) state.write(execution, outcome, state.now)
+  }
+}
+
+const abandonExecute = (state: PgState, command: Command, outcome: Outcome): void => {
+  if (state.skippedPortals.has(command.portal)) return
+  const portal = state.portals.get(command.portal)
+  const bound = portal?.execution
+  if (bound !== undefined) {
+    if (bound.fetches === 0) state.write(bound, outcome, state.now)
+    else state.closePortal(portal)
+    return
+  }
+  const execution = openExecution(state, 'extended')
+  execution.at = command.at
+  execution.portalName = command.portal
+  execution.text = portal?.text
+  execution.malformed = command.malformed
+  state.write(execution, outcome, state.now)
+}
+
+/** Puts a typed message of the frontend on the queue; false for a type that is not of the protocol. */
+export const onRequest = (state: PgState, body: Body): boolean => {
+  switch (body.type) {
+    case F.Query:
+      pushQuery(state, body)
+      break
+    case F.Parse:
+      pushParse(state, body)
+      break
+    case F.Bind:
+      pushBind(state, body)
+      break
+    case F.Execute:
+      pushExecute(state, body)
+      break
+    case F.Describe:
+      pushNamed(state, body, 'Describe')
+      break
+    case F.Close:
+      pushNamed(state, body, 'Close')
+      break
+    case F.FunctionCall:
+      pushFunctionCall(state, body)
+      break
+    case F.Sync:
+      pushSync(state)
+      break
+    case F.CopyDone:
+    case F.CopyFail:
+      pushCopyEnd(state)
+      break
+    default:
+      return body.type === F.Flush
+  }
+  return true
+}

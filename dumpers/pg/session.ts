@@ -1,0 +1,454 @@
+/**
+ * The PostgreSQL session: bytes of two directions in, events out.
+ *
+ *   phase                      ends by
+ *   startup   ──SSLRequest, GSSENCRequest──▶ asking ──'N'──▶ startup
+ *                                            asking ──'S', 'G'──▶ opaque (gap tls, gss)
+ *             ──CancelRequest──▶ over        ──anything else──▶ lost (gap foreign, tls)
+ *             ──StartupMessage─▶ login ──ReadyForQuery──▶ ready
+ *                                login ──ErrorResponse──▶ over
+ *   login, ready               ──a length that makes no sense──▶ that direction is lost (gap framing)
+ *
+ * Commands sent before the log-in is decided wait on the queue: they run if it is accepted, and never ran if not.
+ * The manual's sections "Message Flow" and "Message Formats" are the source:
+ * {@link https://www.postgresql.org/docs/current/protocol-flow.html}
+ */
+import { type AuditEvent, type GapReason, NO_EVENTS, type ServerError } from '../../src/event.ts'
+import type { Bytes, Direction, Micros } from '../../src/flow.ts'
+import { type FrameHandler, SKIP } from '../../src/framing/framer.ts'
+import { ANSWER, PgFramer, STARTUP } from '../../src/framing/pg.ts'
+import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
+import type { LongBind } from './bound-values.ts'
+import { decodeErrorResponse, decodeParameterStatus, decodeStartup } from './decode.ts'
+import { closeCommands, onErrorResponse } from './failures.ts'
+import { Login } from './login.ts'
+import { MessageLines } from './message-detail.ts'
+import { B, F } from './messages.ts'
+import * as replies from './replies.ts'
+import * as requests from './requests.ts'
+import { PgState } from './state.ts'
+import { decodingOf, type LongText } from './text.ts'
+
+type Phase = 'startup' | 'asking' | 'login' | 'ready' | 'opaque' | 'lost' | 'over'
+
+/** Most frontend bytes that are kept undecoded while their meaning awaits the answer to an SSL or GSS request. */
+const MAX_HELD = 65_536
+/** Kept of a text, and of all that is queued, before the log-in or when the process is short of memory. */
+const SHORT_TEXT = 4096
+const LOGIN_QUEUE = 65_536
+/** The queue may hold this many times `maxQueryBytes`. */
+const QUEUE_FACTOR = 8
+/** Kept of bodies that are small by nature; the server's own limit for them is 10,000 (PQ_SMALL_MESSAGE_LIMIT). */
+const SMALL = 16_384
+const MAX_ERROR = 65_536
+/** 65,535 parameter types and their count */
+const MAX_PARAMETER_DESCRIPTION = 262_142
+/** First byte of a TLS record that holds a handshake. */
+const TLS_HANDSHAKE = 0x16
+
+export class PgSession implements Session {
+  readonly #state: PgState
+  readonly #login: Login
+  readonly #frontend: PgFramer
+  readonly #backend: PgFramer
+  #phase: Phase = 'startup'
+  /** what the server was asked while `asking` */
+  #asked: 'tls' | 'gss' = 'tls'
+  #held: Bytes | undefined
+  #firstByte = -1
+  #unknownTold = false
+  #undecodedIn = 0
+  #undecodedOut = 0
+  #long: LongText | LongBind | undefined
+  #budgeted = 0
+  fatal: ServerError | undefined
+
+  constructor(context: SessionContext) {
+    this.#state = new PgState(context)
+    this.#login = new Login(this.#state)
+    if (context.detail === 'message') this.#state.lines = new MessageLines(this.#state)
+    this.#frontend = new PgFramer(this.#frontendFrames())
+    this.#backend = new PgFramer(this.#backendFrames())
+    this.#frontend.expect('startup')
+    this.#backend.expect('typed')
+    this.#limit()
+  }
+
+  get login(): 'before' | 'loggedIn' | 'opaque' {
+    if (this.#phase === 'ready') return 'loggedIn'
+    return this.#phase === 'opaque' || this.#phase === 'lost' ? 'opaque' : 'before'
+  }
+
+  get totals(): SessionTotals {
+    return {
+      who: this.#state.identity.who,
+      statements: this.#state.statements,
+      undecodedIn: this.#undecodedIn,
+      undecodedOut: this.#undecodedOut,
+    }
+  }
+
+  feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
+    this.#state.now = at
+    if (this.#state.context.budget !== undefined) this.#limit()
+    if (from === 'backend') this.#feedBackend(chunk)
+    else this.#feedFrontend(chunk)
+    this.#account()
+    return this.#take()
+  }
+
+  gap(from: Direction, bytes: number, at: Micros): readonly AuditEvent[] {
+    this.#state.now = at
+    const framer = from === 'frontend' ? this.#frontend : this.#backend
+    if (framer.stopped) this.#count(from, bytes)
+    else if (!framer.gap(bytes)) {
+      this.#count(from, bytes)
+      this.#lose(from, 'lost', bytes)
+    }
+    return this.#take()
+  }
+
+  close(at: Micros): readonly AuditEvent[] {
+    const state = this.#state
+    state.now = at
+    if (this.#phase === 'login' && !state.ended) this.#login.outcome('unknown')
+    if (this.#phase === 'ready') closeCommands(this.#state)
+    this.#login.release()
+    this.#phase = 'over'
+    this.#account()
+    const { budget } = state.context
+    if (budget !== undefined) budget.used -= this.#budgeted
+    this.#budgeted = 0
+    return this.#take()
+  }
+
+  stillOpen(since: Micros): readonly AuditEvent[] {
+    const state = this.#state
+    const head = state.queue.head
+    const portal = head?.kind === 'Execute' ? state.portals.get(head.portal) : undefined
+    const execution = head?.execution ?? portal?.execution
+    if (this.#phase !== 'ready' || head === undefined || head.at > since || execution === undefined)
+      return NO_EVENTS
+    if (execution.fetches === 0) execution.at = head.at
+    state.writeOpen(execution)
+    return this.#take()
+  }
+
+  #take(): readonly AuditEvent[] {
+    const { out } = this.#state
+    if (out.length === 0) return NO_EVENTS
+    this.#state.out = []
+    return out
+  }
+
+  #feedFrontend(chunk: Bytes): void {
+    if (this.#firstByte < 0 && chunk.length > 0) this.#firstByte = chunk[0] as number
+    if (this.#phase === 'asking') this.#hold(chunk)
+    else if (this.#frontend.stopped) this.#undecodedIn += chunk.length
+    else {
+      const used = this.#frontend.feed(chunk)
+      if (used === chunk.length) return
+      if ((this.#phase as Phase) === 'asking') this.#hold(chunk.subarray(used))
+      else this.#undecodedIn += chunk.length - used
+    }
+  }
+
+  /** Keeps bytes whose meaning awaits the server's answer; a proxy's own dialogue never lets it come to this. */
+  #hold(chunk: Bytes): void {
+    if ((this.#held?.length ?? 0) + chunk.length > MAX_HELD) {
+      this.#undecodedIn += (this.#held?.length ?? 0) + chunk.length
+      this.#held = undefined
+      this.#lose('frontend', 'overflow')
+      this.#phase = 'lost'
+      return
+    }
+    this.#held = this.#held === undefined ? Buffer.from(chunk) : Buffer.concat([this.#held, chunk])
+  }
+
+  #feedBackend(chunk: Bytes): void {
+    if (this.#backend.stopped) {
+      this.#undecodedOut += chunk.length
+      return
+    }
+    this.#undecodedOut += chunk.length - this.#backend.feed(chunk)
+  }
+
+  #frontendFrames(): FrameHandler {
+    return {
+      header: (type, length) => this.#frontendHeader(type, length),
+      frame: (type, bytes, start, end, length) => {
+        if (type === STARTUP && this.#phase === 'startup') this.#startup(bytes, start, end)
+        else this.#request({ type, bytes, start, end, length, long: this.#long })
+        this.#long = undefined
+        if (this.#state.overflowed) this.#stop('overflow')
+      },
+      beyond: (type, head, bytes, start, end) => {
+        this.#long ??= requests.openLong(this.#state, type, head)
+        this.#long?.add(bytes, start, end)
+      },
+      lost: () => {
+        const tls = this.#phase === 'startup' && this.#firstByte === TLS_HANDSHAKE
+        if (this.#phase === 'startup') this.#stop(tls ? 'tls' : 'foreign')
+        else this.#lose('frontend', 'framing')
+      },
+    }
+  }
+
+  /** Decides at the header how much of a body is kept. */
+  #frontendHeader(type: number, length: number): number {
+    const state = this.#state
+    switch (type) {
+      case STARTUP:
+        return length
+      case F.Query:
+      case F.Parse:
+      case F.Bind:
+      case F.FunctionCall:
+        return Math.min(state.limits.maxQueryBytes, state.textLimit) + SMALL
+      case F.CopyData:
+        requests.pushCopyData(state, length)
+        return SKIP
+      case F.Password:
+        return SKIP
+      case F.Execute:
+      case F.Describe:
+      case F.Close:
+        return SMALL
+      default:
+        return 0
+    }
+  }
+
+  #startup(bytes: Bytes, start: number, end: number): void {
+    const state = this.#state
+    let packet: ReturnType<typeof decodeStartup>
+    try {
+      packet = decodeStartup(state.cursor.reset(bytes, start, end))
+    } catch {
+      // the server refuses it; its words are the outcome of the log-in
+      packet = { kind: 'StartupMessage', major: 3, minor: 0, parameters: [] }
+    }
+    switch (packet.kind) {
+      case 'SSLRequest':
+      case 'GSSENCRequest':
+        this.#phase = 'asking'
+        this.#asked = packet.kind === 'SSLRequest' ? 'tls' : 'gss'
+        this.#frontend.stopped = true
+        this.#backend.expect('answer')
+        return
+      case 'CancelRequest':
+        this.#login.cancel(packet)
+        this.#end()
+        return
+      case 'UnknownStartup':
+        this.#stop('foreign')
+        return
+      case 'StartupMessage':
+        this.#login.startup(packet)
+        this.#phase = 'login'
+        this.#frontend.expect('typed')
+    }
+  }
+
+  #request(body: requests.Body): void {
+    // behind Terminate the server reads nothing
+    if (body.type === F.Terminate) this.#frontend.stopped = true
+    else if (!requests.onRequest(this.#state, body)) this.#unknown('frontend')
+  }
+
+  /** A type that the protocol does not have: told once; its place and length are sound, so framing goes on. */
+  #unknown(from: Direction): void {
+    if (this.#unknownTold) return
+    this.#unknownTold = true
+    this.#gap(from, 'framing', { detail: 'unknown message type' })
+  }
+
+  #backendFrames(): FrameHandler {
+    return {
+      header: (type, length) => this.#backendHeader(type, length),
+      frame: (type, bytes, start, end) => this.#reply(type, bytes, start, end),
+      beyond: () => {},
+      lost: () => {
+        if (this.#phase === 'startup' || this.#phase === 'asking') this.#stop('foreign')
+        else this.#lose('backend', 'framing')
+      },
+    }
+  }
+
+  #backendHeader(type: number, length: number): number {
+    switch (type) {
+      case B.DataRow:
+      case B.FunctionCallResponse:
+        replies.onDataRow(this.#state, length)
+        return SKIP
+      case B.CopyData:
+        replies.onCopyData(this.#state, length)
+        return SKIP
+      case B.NoticeResponse:
+      case B.NotificationResponse:
+        return SKIP
+      case B.CommandComplete:
+      case B.ParameterStatus:
+      case B.BackendKeyData:
+      case B.Authentication:
+        return SMALL
+      case B.ErrorResponse:
+        return MAX_ERROR
+      case B.ParameterDescription:
+        return MAX_PARAMETER_DESCRIPTION
+      case B.ReadyForQuery:
+      case B.NegotiateProtocolVersion:
+        return 8
+      default:
+        return 0
+    }
+  }
+
+  #reply(type: number, bytes: Bytes, start: number, end: number): void {
+    if ((type & ANSWER) !== 0) this.#answered(type & 0xff)
+    else if (type === B.ReadyForQuery)
+      this.#ready(end > start ? String.fromCharCode(bytes[start] as number) : '')
+    else if (type === B.ErrorResponse) this.#error(bytes, start, end)
+    else if (type === B.ParameterStatus) this.#parameter(bytes, start, end)
+    else if (type === B.BackendKeyData) this.#login.backendKey(bytes, start, end)
+    else if (type === B.Authentication) this.#login.authentication(bytes, start, end)
+    else if (type === B.NegotiateProtocolVersion) this.#login.negotiated(bytes, start, end)
+    else if (!replies.onReply(this.#state, type, bytes, start, end)) this.#unknown('backend')
+  }
+
+  /** The one-byte answer to an SSL or GSS request. */
+  #answered(byte: number): void {
+    if (byte === 0x53 || byte === 0x47) {
+      this.#phase = 'opaque'
+      this.#undecodedIn += this.#held?.length ?? 0
+      this.#held = undefined
+      this.#backend.stopped = true
+      this.#gap(undefined, this.#asked)
+      return
+    }
+    // an 'E' is followed by the rest of an ErrorResponse, which ends the session
+    if (byte === B.ErrorResponse) return
+    if (byte !== 0x4e) {
+      this.#stop('foreign')
+      return
+    }
+    this.#phase = 'startup'
+    this.#backend.expect('typed')
+    this.#frontend.stopped = false
+    const held = this.#held
+    this.#held = undefined
+    this.#firstByte = -1
+    if (held !== undefined) this.#feedFrontend(held)
+  }
+
+  #ready(status: string): void {
+    const state = this.#state
+    if (this.#phase === 'login') {
+      this.#phase = 'ready'
+      this.#limit()
+      this.#login.outcome('success')
+      state.txn.status = status
+      return
+    }
+    replies.onReadyForQuery(state, status)
+  }
+
+  #error(bytes: Bytes, start: number, end: number): void {
+    const state = this.#state
+    if (this.#phase === 'ready') {
+      const error = onErrorResponse(state, bytes, start, end)
+      if (state.ended) this.fatal = error
+      return
+    }
+    const error = decodeErrorResponse(state.cursor.reset(bytes, start, end), (text) =>
+      state.decoding.text(text),
+    )
+    this.fatal = error
+    if (this.#phase === 'login') this.#login.outcome('error', error)
+    this.#end()
+  }
+
+  #parameter(bytes: Bytes, start: number, end: number): void {
+    const state = this.#state
+    try {
+      const { name, value } = decodeParameterStatus(state.cursor.reset(bytes, start, end))
+      if (name === 'client_encoding') state.decoding = decodingOf(value)
+      else if (name === 'standard_conforming_strings') state.standardConformingStrings = value !== 'off'
+      else state.identity.reported(name, value)
+    } catch {
+      // a report that cannot be read changes nothing
+    }
+  }
+
+  /** Both directions are done: nothing that follows is a statement. */
+  #end(): void {
+    this.#phase = 'over'
+    this.#state.ended = true
+    this.#frontend.stopped = true
+    this.#backend.stopped = true
+  }
+
+  /** Neither direction can be decoded any more. */
+  #stop(reason: GapReason): void {
+    this.#frontend.stopped = true
+    this.#backend.stopped = true
+    this.#gap(undefined, reason)
+    if (this.#phase === 'ready') closeCommands(this.#state)
+    this.#phase = reason === 'tls' || reason === 'gss' ? 'opaque' : 'lost'
+  }
+
+  /** That direction cannot be decoded any more. */
+  #lose(from: Direction, reason: GapReason, bytes?: number): void {
+    const framer = from === 'frontend' ? this.#frontend : this.#backend
+    framer.stopped = true
+    this.#gap(from, reason, bytes === undefined ? {} : { gap_bytes: bytes })
+  }
+
+  #gap(
+    from: Direction | undefined,
+    reason: GapReason,
+    more: { readonly gap_bytes?: number; readonly detail?: string } = {},
+  ): void {
+    const { identity, now } = this.#state
+    const direction = from === undefined ? {} : ({ direction: from === 'frontend' ? '->' : '<-' } as const)
+    this.#state.out.push({
+      event: 'gap',
+      at: now,
+      who: identity.who,
+      gap_reason: reason,
+      ...direction,
+      ...more,
+    })
+  }
+
+  #count(from: Direction, bytes: number): void {
+    if (from === 'frontend') this.#undecodedIn += bytes
+    else this.#undecodedOut += bytes
+  }
+
+  /** How much may be kept: less before the log-in, and when the process is over its budget. */
+  #limit(): void {
+    const state = this.#state
+    const { budget } = state.context
+    const before = this.#phase !== 'ready'
+    const scarce = budget !== undefined && budget.used > budget.limit
+    state.textLimit = scarce ? SHORT_TEXT : before ? LOGIN_QUEUE : state.limits.maxQueryBytes
+    state.queueLimit = before || scarce ? LOGIN_QUEUE * 4 : state.limits.maxQueryBytes * QUEUE_FACTOR
+  }
+
+  /** Tells the process what this session holds. */
+  #account(): void {
+    const { budget } = this.#state.context
+    if (budget === undefined) return
+    const { queue, prepared, portals } = this.#state
+    const held =
+      this.#frontend.held +
+      this.#backend.held +
+      queue.cost +
+      prepared.bytes +
+      portals.bytes +
+      (this.#held?.length ?? 0)
+    budget.used += held - this.#budgeted
+    this.#budgeted = held
+  }
+}

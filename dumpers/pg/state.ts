@@ -1,0 +1,191 @@
+/** What the two directions of a session share: the queue between them, and what names mean by now. */
+import type { AuditEvent, Outcome, QueryText, ServerError } from '../../src/event.ts'
+import type { Micros } from '../../src/flow.ts'
+import { Cursor } from '../../src/framing/cursor.ts'
+import type { SessionContext, SessionLimits } from '../../src/session.ts'
+import type { PgBoundValues } from './bound-values.ts'
+import { type Command, CommandQueue } from './commands.ts'
+import { Execution } from './execution.ts'
+import { Identity } from './identity.ts'
+import type { MessageLines } from './message-detail.ts'
+import { type Portal, PortalStore, PreparedStore } from './statements.ts'
+import { type TextDecoding, UTF8 } from './text.ts'
+import { Transaction } from './transaction.ts'
+
+/** Texts of prepared statements may hold this many times `maxQueryBytes` per session. */
+const STORE_FACTOR = 4
+
+export class PgState {
+  readonly limits: SessionLimits
+  readonly context: SessionContext
+  readonly queue: CommandQueue
+  readonly prepared: PreparedStore
+  readonly portals: PortalStore
+  readonly identity = new Identity()
+  readonly txn: Transaction
+  readonly cursor = new Cursor()
+  /** `detail = "message"`: writes a line per message instead of records */
+  lines: MessageLines | undefined
+  /** events since the last feed */
+  out: AuditEvent[] = []
+  /** time of the chunk at hand */
+  now: Micros = 0
+  /** number of the last statement or prepare of this session */
+  seq = 0
+  /** `statement` records given */
+  statements = 0
+  decoding: TextDecoding = UTF8
+  standardConformingStrings = true
+  /** an error came in an extended series: the server ignores everything until Sync */
+  skipping = false
+  /** a COPY failed with a Sync sent amid its data: the server may be skipping or not, until its next ReadyForQuery */
+  uncertain = false
+  /** the server is in COPY IN or COPY BOTH, where Sync and Flush mean nothing */
+  copyIn = false
+  /** most bytes of a text that are kept: less before the log-in, and when the process is short of memory */
+  textLimit = Number.POSITIVE_INFINITY
+  /** most bytes that queued commands may hold before they become placeholders: less before the log-in */
+  queueLimit = 0
+  /** more commands are unanswered than even placeholders can stand for */
+  overflowed = false
+  /** FATAL: nothing sent after it is run */
+  ended = false
+  /** the execution that rows belong to; found again when undefined */
+  target: Execution | undefined
+  /** a finished execution that waits for its Sync's ReadyForQuery, for txn_status */
+  finished: Execution | undefined
+  /** ends of transactions, told behind the record of the statement that ended them */
+  readonly #later: AuditEvent[] = []
+  /** Parse that failed or was never answered, by name: what a Bind of it meant */
+  readonly meant = new Map<string, QueryText | undefined>()
+  /** portals whose Bind was skipped: their Executes are told in its record */
+  readonly skippedPortals = new Set<string>()
+
+  constructor(context: SessionContext) {
+    this.context = context
+    this.limits = context.limits
+    const { maxQueue, maxStatements, maxQueryBytes } = context.limits
+    this.queue = new CommandQueue(maxQueue, (command) => this.#revive(command))
+    this.prepared = new PreparedStore(maxStatements, maxQueryBytes * STORE_FACTOR)
+    this.portals = new PortalStore(maxStatements, maxQueryBytes * STORE_FACTOR)
+    this.txn = new Transaction(
+      (event) => this.#later.push(event),
+      (rolledBack) => {
+        this.identity.transactionEnded(rolledBack)
+        this.closePortals(false)
+      },
+    )
+  }
+
+  /** A placeholder's turn has come: it has a record like any other, without its text. */
+  #revive(command: Command): void {
+    const { kind } = command
+    if (kind !== 'Query' && kind !== 'Bind' && kind !== 'FunctionCall') return
+    const protocol = kind === 'Query' ? 'simple' : kind === 'Bind' ? 'extended' : 'function'
+    const execution = new Execution(++this.seq, protocol, this.now)
+    execution.reason = 'overflow'
+    if (kind === 'Bind') execution.fetches = 0
+    command.execution = execution
+  }
+
+  /** A reply has come for it: what it ran as is known from here on. */
+  touch(execution: Execution): void {
+    if (execution.answered) return
+    execution.answered = true
+    execution.first = this.now
+    execution.who = this.identity.who
+    execution.txnSeq = this.txn.seq
+  }
+
+  /** Writes the record of an execution, once. */
+  write(execution: Execution, outcome: Outcome, ended: Micros, txnStatus?: string): void {
+    if (execution.written) return
+    execution.written = true
+    this.statements++
+    if (outcome !== 'skipped') execution.txnSeq ??= this.txn.seq
+    const who = execution.who ?? this.identity.who
+    this.emit(execution.event('statement', who, outcome, ended, txnStatus))
+  }
+
+  writePrepare(command: Command, outcome: Outcome, error?: ServerError): void {
+    const { prepared } = command
+    if (prepared === undefined) return
+    this.emit({
+      event: 'prepare',
+      at: command.at,
+      who: this.identity.who,
+      stmt_seq: prepared.seq,
+      text: prepared.text,
+      stmt_name: prepared.name === '' ? undefined : prepared.name,
+      outcome,
+      duration_us: Math.max(0, this.now - command.at),
+      malformed: command.malformed ? true : undefined,
+      body_hex: command.bodyHex,
+      ...error,
+    })
+  }
+
+  /** Gives the ends of transactions that waited for their statement's record. */
+  flushTransactions(): void {
+    if (this.#later.length === 0) return
+    for (const event of this.#later) this.emit(event)
+    this.#later.length = 0
+  }
+
+  /** Tells, once, of an execution that is suspended or runs for long. */
+  writeOpen(execution: Execution): void {
+    if (execution.written || execution.opened) return
+    execution.opened = true
+    execution.txnSeq ??= this.txn.seq
+    this.emit(execution.event('statement.open', this.identity.who, undefined, undefined, undefined))
+  }
+
+  emit(event: AuditEvent): void {
+    if (this.context.detail === 'statement') this.out.push(event)
+  }
+
+  /** Writes a finished execution that waited for its ReadyForQuery. */
+  release(txnStatus?: string): void {
+    const execution = this.finished
+    if (execution === undefined) return
+    this.finished = undefined
+    this.write(execution, execution.settled, execution.ended, txnStatus)
+  }
+
+  /** What ties a Bind to the statement of that name, as names stand now. */
+  bindTo(execution: Execution, statement: string): void {
+    const prepared = this.prepared.get(statement)
+    execution.stmtName = statement === '' ? undefined : statement
+    if (prepared !== undefined && !this.meant.has(statement)) {
+      execution.text = prepared.text
+      if (prepared.text === undefined) execution.prepareSeq = prepared.seq
+      const values = execution.values as PgBoundValues | undefined
+      if (values !== undefined) values.oids = prepared.oids
+    } else if (this.meant.has(statement)) execution.text = this.meant.get(statement)
+    else execution.prepareSeq = this.prepared.evicted(statement)
+  }
+
+  /** A portal is gone: the record of what it did, if it was not given yet. */
+  closePortal(portal: Portal | undefined): void {
+    const execution = portal?.execution
+    if (execution === undefined || execution.written || execution === this.finished) return
+    if (execution.opened && execution.tag === undefined) execution.reason ??= 'portal_closed'
+    this.write(execution, execution.settled, execution.ended || this.now)
+  }
+
+  /** What was skipped is over: names mean again what the server's replies made of them. */
+  forgetSkipped(): void {
+    this.meant.clear()
+    this.skippedPortals.clear()
+  }
+
+  setPortal(portal: Portal): void {
+    this.portals.set(portal, this.#portalGone)
+  }
+
+  closePortals(all: boolean): void {
+    this.portals.drain(all, this.#portalGone)
+  }
+
+  readonly #portalGone = (portal: Portal): void => this.closePortal(portal)
+}

@@ -1,0 +1,152 @@
+/**
+ * Text of the wire → strings, by client_encoding, and the kept form of a statement's text.
+ * {@link https://www.postgresql.org/docs/current/multibyte.html}
+ */
+import { isUtf8 } from 'node:buffer'
+import { createHash, type Hash } from 'node:crypto'
+import type { QueryText } from '../../src/event.ts'
+import type { Bytes } from '../../src/flow.ts'
+
+/** Bytes of the last part of a text that is kept beside its first `maxQueryBytes`. */
+export const TAIL_BYTES = 65_536
+/** Most bytes of a text with undecodable bytes that are shown as hex. */
+const HEX_BYTES = 65_536
+
+/** Decodes bytes of one encoding. `valid` tells whether nothing had to be replaced. */
+export interface TextDecoding {
+  readonly name: string
+  text(bytes: Bytes): string
+  valid(bytes: Bytes, text: string): boolean
+}
+
+const REPLACEMENT = '\ufffd'
+
+/** UTF-8, and what is stored without conversion (SQL_ASCII): shown as UTF-8 where it is. */
+export const UTF8: TextDecoding = {
+  name: 'UTF8',
+  text: (bytes) => bytes.toString('utf8'),
+  valid: (bytes, text) => !text.includes(REPLACEMENT) || isUtf8(bytes),
+}
+
+const LATIN1: TextDecoding = {
+  name: 'LATIN1',
+  text: (bytes) => bytes.toString('latin1'),
+  valid: () => true,
+}
+
+/** PostgreSQL's names of encodings → the WHATWG labels that mean the same. */
+const LABELS: Readonly<Record<string, string>> = {
+  BIG5: 'big5',
+  EUC_CN: 'gb2312',
+  EUC_JP: 'euc-jp',
+  EUC_KR: 'euc-kr',
+  GB18030: 'gb18030',
+  GBK: 'gbk',
+  ISO_8859_5: 'iso-8859-5',
+  ISO_8859_6: 'iso-8859-6',
+  ISO_8859_7: 'iso-8859-7',
+  ISO_8859_8: 'iso-8859-8',
+  KOI8R: 'koi8-r',
+  KOI8U: 'koi8-u',
+  LATIN2: 'iso-8859-2',
+  LATIN3: 'iso-8859-3',
+  LATIN4: 'iso-8859-4',
+  LATIN5: 'iso-8859-9',
+  LATIN6: 'iso-8859-10',
+  LATIN7: 'iso-8859-13',
+  LATIN8: 'iso-8859-14',
+  LATIN9: 'iso-8859-15',
+  LATIN10: 'iso-8859-16',
+  SJIS: 'shift_jis',
+  SHIFT_JIS_2004: 'shift_jis',
+  UHC: 'euc-kr',
+  WIN866: 'ibm866',
+  WIN874: 'windows-874',
+  WIN1250: 'windows-1250',
+  WIN1251: 'windows-1251',
+  WIN1252: 'windows-1252',
+  WIN1253: 'windows-1253',
+  WIN1254: 'windows-1254',
+  WIN1255: 'windows-1255',
+  WIN1256: 'windows-1256',
+  WIN1257: 'windows-1257',
+  WIN1258: 'windows-1258',
+}
+
+/** The decoding for a client_encoding as the server reports it; what is unknown is read as UTF-8 where it is. */
+export const decodingOf = (clientEncoding: string): TextDecoding => {
+  const name = clientEncoding.toUpperCase()
+  if (name === 'LATIN1') return LATIN1
+  const label = LABELS[name]
+  if (label === undefined) return UTF8
+  const decoder = new TextDecoder(label)
+  return {
+    name,
+    text: (bytes) => decoder.decode(bytes),
+    valid: (_bytes, text) => !text.includes(REPLACEMENT),
+  }
+}
+
+/** A statement's text that was kept whole. `bytes` are borrowed. */
+export const makeText = (
+  bytes: Bytes,
+  decoding: TextDecoding,
+  standardConformingStrings: boolean,
+  truncated?: QueryText['truncated'],
+): QueryText => {
+  const text = decoding.text(bytes)
+  const made: Mutable<QueryText> = { text, standardConformingStrings, dialect: 'postgresql' }
+  if (truncated !== undefined) made.truncated = truncated
+  if (!decoding.valid(bytes, text))
+    made.hex = `\\x${bytes.toString('hex', 0, Math.min(bytes.length, HEX_BYTES))}`
+  return made
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Follows a text that is longer than what is kept: its length, its hash and its last bytes. Ends at the NUL. */
+export class LongText {
+  readonly head: Bytes
+  readonly #hash: Hash
+  #length: number
+  #ended = false
+  /** ring of the last TAIL_BYTES */
+  readonly #tail: Bytes = Buffer.allocUnsafeSlow(TAIL_BYTES)
+  #tailAt = 0
+  #tailHave = 0
+
+  /** `head`: the text's kept bytes, borrowed and copied. */
+  constructor(head: Bytes) {
+    this.head = Buffer.from(head)
+    this.#hash = createHash('sha256').update(this.head)
+    this.#length = head.length
+  }
+
+  add(bytes: Bytes, start: number, end: number): void {
+    if (this.#ended) return
+    const nul = bytes.indexOf(0, start)
+    const stop = nul >= 0 && nul < end ? nul : end
+    this.#ended = stop < end
+    this.#hash.update(bytes.subarray(start, stop))
+    this.#length += stop - start
+    for (let at = Math.max(start, stop - TAIL_BYTES); at < stop; ) {
+      const count = Math.min(stop - at, TAIL_BYTES - this.#tailAt)
+      bytes.copy(this.#tail, this.#tailAt, at, at + count)
+      this.#tailAt = (this.#tailAt + count) % TAIL_BYTES
+      this.#tailHave = Math.min(TAIL_BYTES, this.#tailHave + count)
+      at += count
+    }
+  }
+
+  finish(decoding: TextDecoding, standardConformingStrings: boolean): QueryText {
+    const tail = Buffer.concat([
+      this.#tail.subarray(this.#tailHave < TAIL_BYTES ? 0 : this.#tailAt, this.#tailHave),
+      this.#tailHave < TAIL_BYTES ? Buffer.alloc(0) : this.#tail.subarray(0, this.#tailAt),
+    ])
+    return makeText(this.head, decoding, standardConformingStrings, {
+      bytes: this.#length,
+      sha256: this.#hash.digest('hex'),
+      tail: decoding.text(tail),
+    })
+  }
+}
