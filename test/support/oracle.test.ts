@@ -74,6 +74,14 @@ test.each<[string, OracleEntry[], AuditRecord[]]>([
   expect(findings(entries, records)).toHaveLength(1)
 })
 
+test("a transaction's end may repeat an error, or be the only one to tell it", () => {
+  const entries = [line('statement: A'), failure('22012'), line('statement: B'), failure('23503')]
+  const failed = simple('A', { outcome: 'error', error_code: '22012' })
+  const end = (error_code: string) => record({ event: 'txn.end', error_code })
+  expect(findings(entries, [failed, end('22012'), simple('B'), end('23503')])).toEqual([])
+  expect(findings(entries, [failed, end('22012'), simple('B')])).toHaveLength(1)
+})
+
 test('fetches add to the record of their portal', () => {
   const entries = [
     line('execute s/p: A'),
@@ -110,9 +118,21 @@ test('masks stand for what is behind them', () => {
   expect(findings(entries, [simple('ALTER ROLE b PASSWORD <redacted> LOGIN')])).toHaveLength(1)
 })
 
+test('a value that was too long to be kept is known by its head, length and hash', () => {
+  const entries = [line('execute <unnamed>: A', "parameters: $1 = 'abc', $2 = '1'")]
+  const doubts = (bytes: number, sha256: string) => {
+    const lengths = { bind_value_lens: [bytes, 1], bind_value_sha256s: [sha256, null] }
+    return compareWithServer(entries, [extended('A', { bind_values: ['a', '1'], ...lengths })]).inDoubt
+  }
+  const hash = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+  expect(doubts(3, hash)).toEqual([])
+  expect(doubts(4, hash)).toHaveLength(1)
+  expect(doubts(3, hash.replace('b', 'c'))).toHaveLength(1)
+})
+
 test('values that are spelt otherwise are left to the server to judge', () => {
   const entries = [line('execute <unnamed>: A', "parameters: $1 = 't', $2 = '1'")]
   const { findings, inDoubt } = compareWithServer(entries, [extended('A', { bind_values: ['true', '1'] })])
   expect(findings).toEqual([])
-  expect(inDoubt).toEqual([{ query: 'A', sent: ['true', '1'], logged: ['t', '1'] }])
+  expect(inDoubt).toEqual([{ query: 'A', sent: ['true', '1'], logged: ['t', '1'], types: [] }])
 })

@@ -3,6 +3,7 @@
  * `fastpath` line is one record, in order, with its bound values; what we have beyond that is skipped or failed
  * before it was executed. Pure: entries and records in, findings out.
  */
+import { createHash } from 'node:crypto'
 import type { AuditRecord } from './records.ts'
 
 /** What of a server's log entry is looked at (jsonlog's keys). */
@@ -19,6 +20,8 @@ export interface ValuesInDoubt {
   readonly query: string
   readonly sent: readonly (string | null)[]
   readonly logged: readonly (string | null)[]
+  /** as the record names them; empty when it knows none */
+  readonly types: readonly (string | null)[]
 }
 
 export interface Comparison {
@@ -175,11 +178,46 @@ const stepsTo = (last: Step | undefined): Step[] => {
   return steps.reverse()
 }
 
-const sameValues = (sent: readonly (string | null)[], logged: readonly (string | null)[]): boolean =>
-  sent.length === logged.length && sent.every((value, index) => value === logged[index])
+/** A value that was too long to be kept is told by its head, its length and its hash. */
+const isHeadOf = (head: string, logged: string, bytes: unknown, sha256: unknown): boolean =>
+  logged.startsWith(head) &&
+  Buffer.byteLength(logged) === bytes &&
+  createHash('sha256').update(logged).digest('hex') === sha256
+
+const sameValues = (record: AuditRecord, logged: readonly (string | null)[]): boolean => {
+  const { bind_values: sent = [], bind_value_lens: lengths = [], bind_value_sha256s: hashes = [] } = record
+  const isSame = (value: string | null, index: number): boolean => {
+    const expected = logged[index] ?? null
+    if (value === expected) return true
+    return value !== null && expected !== null && isHeadOf(value, expected, lengths[index], hashes[index])
+  }
+  return sent.length === logged.length && sent.every(isSame)
+}
 
 const isFailure = (entry: OracleEntry): boolean => ['ERROR', 'FATAL'].includes(entry.error_severity)
-const sorted = (codes: readonly (string | undefined)[]): string => codes.map(String).sort().join(' ')
+
+/** Those of `codes` that are left when each of `others` has taken one. */
+const without = (codes: readonly string[], others: readonly string[]): string[] => {
+  const left = [...codes]
+  for (const other of others) if (left.includes(other)) left.splice(left.indexOf(other), 1)
+  return left
+}
+
+const codesOf = (records: readonly AuditRecord[]): string[] =>
+  records.flatMap((record) => (record.error_code === undefined ? [] : [record.error_code]))
+
+/** Each error of the server is told once by what failed; by the transaction's end, which repeats it, or alone. */
+const compareErrors = (entries: readonly OracleEntry[], records: readonly AuditRecord[]): string[] => {
+  const logged = entries.filter(isFailure).map((entry) => String(entry.state_code))
+  const told = codesOf(records.filter((record) => record.event !== 'txn.end'))
+  const atEnd = codesOf(records.filter((record) => record.event === 'txn.end'))
+  const invented = without(told, logged)
+  const missing = without(without(logged, told), atEnd)
+  return [
+    ...(invented.length > 0 ? [`errors that the server did not log: ${invented.join(' ')}`] : []),
+    ...(missing.length > 0 ? [`errors without a record: ${missing.join(' ')}`] : []),
+  ]
+}
 
 const compareSession = (
   entries: readonly OracleEntry[],
@@ -190,9 +228,7 @@ const compareSession = (
   statements.sort((a, b) => (a.stmt_seq ?? 0) - (b.stmt_seq ?? 0))
   const aligned = align(lines, statements)
   const findings = typeof aligned === 'string' ? [aligned] : []
-  const told = sorted(records.filter((record) => record.error_code).map((record) => record.error_code))
-  const logged = sorted(entries.filter(isFailure).map((entry) => entry.state_code))
-  if (told !== logged) findings.push(`errors: the server logged [${logged}], the records have [${told}]`)
+  findings.push(...compareErrors(entries, records))
   return { findings, steps: typeof aligned === 'string' ? [] : aligned, lines }
 }
 
@@ -228,8 +264,8 @@ export const compareWithServer = (
       matched[line.kind] += 1
       const sent = record.bind_values ?? []
       const query = record.query ?? ''
-      if (line.kind === 'execute' && !sameValues(sent, line.values)) {
-        inDoubt.push({ query, sent, logged: line.values })
+      if (line.kind === 'execute' && !sameValues(record, line.values)) {
+        inDoubt.push({ query, sent, logged: line.values, types: record.bind_types ?? [] })
       }
     }
   }

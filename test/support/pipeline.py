@@ -81,7 +81,7 @@ def cursors(conn):
 
 
 def main():
-    with psycopg.connect(sys.argv[1], autocommit=True) as conn:
+    with psycopg.connect(sys.argv[1], autocommit=True, prepare_threshold=1000) as conn:
         batches(conn)
         failures(conn)
         values(conn)

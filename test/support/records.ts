@@ -18,6 +18,10 @@ export interface AuditRecord {
   readonly stmt_name?: string
   readonly portal_name?: string
   readonly bind_values?: readonly (string | null)[]
+  readonly bind_types?: readonly (string | null)[]
+  /** of values that were too long to be kept */
+  readonly bind_value_lens?: readonly (number | null)[]
+  readonly bind_value_sha256s?: readonly (string | null)[]
   readonly outcome?: string
   readonly error_code?: string
   readonly fetches?: number
