@@ -1,4 +1,4 @@
-/** PostgreSQL's built-in types: name, OID, OID of the array type (0: none). From its catalogue pg_type.dat. */
+/** PostgreSQL's built-in types: name, OID, OID of its array type (0: none). Source: pg_type.dat. */
 const BUILT_IN: readonly (readonly [name: string, oid: number, array: number])[] = [
   ['bool', 16, 1000],
   ['bytea', 17, 1001],

@@ -48,8 +48,9 @@ const formatFraction = (micros: number): string =>
 /** `13:14:15.678` from microseconds, at least zero; hours have two digits or more. */
 const formatTime = (micros: bigint): string => {
   const seconds = Number(micros / 1_000_000n)
+  const minutes = Math.floor(seconds / 60)
   const fraction = formatFraction(Number(micros % 1_000_000n))
-  return `${pad(Math.floor(seconds / 3600))}:${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}${fraction}`
+  return `${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}:${pad(seconds % 60)}${fraction}`
 }
 
 const INT32_MAX = 2 ** 31 - 1

@@ -13,7 +13,7 @@ const special = (value: number): string | undefined => {
 /** Like printf's %g: an exponent below this, or from the type's own limit on, is written as one. */
 const SMALLEST_FIXED = -4
 
-/** `1.25e-7` (from toExponential) as PostgreSQL lays it out: plain, or with an exponent of two digits at least. */
+/** `1.25e-7` (from toExponential) as PostgreSQL lays it out: plain, or an exponent of two digits at least. */
 const layOut = (exponential: string, fixedBelow: number): string => {
   const [mantissa = '', power = ''] = exponential.split('e')
   const exponent = Number(power)
@@ -84,7 +84,7 @@ const midpoints = (magnitude: number): [below: number, above: number] => {
   return [magnitude - (magnitude - below) / 2, magnitude + gapAbove / 2]
 }
 
-/** The decimals of `digits` digits next to a magnitude, the nearer first; of two equally near the even one. */
+/** The decimals of `digits` digits beside a magnitude, the nearer first; of two equally near the even one. */
 const nearest = (exact: string, power: number, digits: number): number[] => {
   const down = Number(exact.slice(0, digits))
   const rest = exact.slice(digits)

@@ -36,7 +36,7 @@ const readInt8: Reader = (body) => {
   return Number.isSafeInteger(value) ? String(value) : String((BigInt(high) << 32n) + BigInt(low))
 }
 
-/** One byte; as charout does since PostgreSQL 16: nothing for 0, backslash and three octal digits from 128 on. */
+/** One byte, as charout prints it since PostgreSQL 16: nothing for 0, backslash and octal from 128 on. */
 const readChar: Reader = (body) => {
   const byte = body.uint8()
   if (byte === 0) return ''
@@ -58,7 +58,7 @@ const readUuid: Reader = (body) => {
 const INET_IPV4 = 2
 const INET_IPV6 = 3
 
-/** inet, cidr: uint8 family, uint8 bits of the netmask, uint8 is-cidr, uint8 length, the address (network.c). */
+/** inet, cidr: uint8 family, uint8 bits of netmask, uint8 is-cidr, uint8 length, the address (network.c). */
 const readNetwork =
   (isCidr: boolean): Reader =>
   (body) => {
@@ -104,7 +104,7 @@ const readLsn: Reader = (body) =>
 const readXid8: Reader = (body) => String(BigInt.asUintN(64, body.bigInt64()))
 
 const LARGEST_DIMENSIONS = 6
-/** array_isspace, the empty word and NULL, and what has a meaning in an array's text (array_out, arrayfuncs.c). */
+/** Spaces, the empty word and NULL, and what has a meaning in an array's text (array_out, arrayfuncs.c). */
 const NEEDS_QUOTES = /^$|^null$|[{},"\\ \t\n\r\v\f]/i
 
 const quoted = (element: string): string =>
@@ -130,8 +130,8 @@ const readDimensions = (body: Cursor, elementOid: number): Dimension[] => {
 }
 
 /**
- * array: int32 dimensions, int32 has-nulls, uint32 element OID; per dimension int32 length, int32 lower bound;
- * then each element as int32 length (-1: NULL) and its bytes (array_recv, arrayfuncs.c).
+ * array: int32 dimensions, int32 has-nulls, uint32 element OID; per dimension int32 length, int32 lower
+ * bound; then each element as int32 length (-1: NULL) and its bytes (array_recv, arrayfuncs.c).
  */
 const readArray =
   (elementOid: number, read: Reader): Reader =>

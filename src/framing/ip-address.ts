@@ -8,7 +8,7 @@ const GROUPS = IPV6_BYTES / 2
 export const formatIpv4 = (bytes: Bytes, at = 0): string =>
   `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
 
-/** Where the longest run of zero groups begins and how long it is; the first of several, at least two groups. */
+/** Where the longest run of zero groups begins and its length; the first of several, at least two groups. */
 const longestZeros = (groups: readonly number[]): { start: number; length: number } => {
   let best = { start: -1, length: 1 }
   for (let start = 0; start < groups.length; start++) {
@@ -59,7 +59,7 @@ const parseGroups = (text: string): number[] | undefined => {
   return groups
 }
 
-/** The sixteen bytes of an IPv6 address in any spelling of RFC 4291 without a zone; undefined when it is none. */
+/** Sixteen bytes of an IPv6 address in any spelling of RFC 4291, without a zone; undefined if it is none. */
 export const parseIpv6 = (text: string): Bytes | undefined => {
   const sides = text.split('::')
   if (sides.length > 2 || (sides.length === 2 && sides[0]?.includes('.'))) return undefined

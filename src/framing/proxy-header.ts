@@ -31,7 +31,7 @@ const V1_START = Buffer.from('PROXY ', 'latin1')
 const V1_LONGEST = 107
 const V2_SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex')
 const V2_FIXED = 16
-/** The format allows 64 KiB; real headers have some hundred bytes, with a client certificate some thousand. */
+/** The format allows 64 KiB; real ones have some hundred bytes, with a client certificate some thousand. */
 const V2_LONGEST_BLOCK = 16 * 1024
 
 /** Do the bytes agree with `start` as far as both reach? */
@@ -42,7 +42,8 @@ const begins = (bytes: Bytes, start: Bytes): boolean => {
 
 /**
  * Reads a PROXY header from the bytes that have arrived on a connection so far, all of them from its first
- * one on. Keeps nothing: with more bytes it is asked again. Says `invalid` at the first byte that no header can have.
+ * one on. Keeps nothing: with more bytes it is asked again. Says `invalid` at the first byte that no header
+ * can have.
  */
 export const parseProxyHeader = (bytes: Bytes): ProxyHeader => {
   if (bytes.length === 0) return SHORT
