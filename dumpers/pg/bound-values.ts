@@ -21,7 +21,8 @@ abstract class TypedValues {
   }
 
   get typesKnown(): boolean {
-    return this.oids.some((oid) => oid !== 0)
+    for (const oid of this.oids) if (oid !== 0) return true
+    return false
   }
 
   type(index: number): string | undefined {
@@ -29,7 +30,7 @@ abstract class TypedValues {
     return oid === undefined || oid === 0 ? undefined : (typeName(oid) ?? String(oid))
   }
 
-  #binary(index: number): boolean {
+  protected binary(index: number): boolean {
     const formats = this.#formats
     return (formats.length === 1 ? formats[0] : (formats[index] ?? 0)) === 1
   }
@@ -37,13 +38,13 @@ abstract class TypedValues {
   /** Text form of one value's bytes; what is not text in the client's encoding is shown as hex. */
   protected shown(index: number, bytes: Bytes, cut: boolean): string {
     const oid = this.oids[index] ?? 0
-    if (this.#binary(index)) {
+    if (this.binary(index)) {
       if (oid === 0 || (cut && !TEXT_FAMILY.has(oid))) return `\\x${bytes.toString('hex')}`
       return decodeBinary(oid, bytes, this.decoding.text)
     }
     const whole = cut ? bytes.subarray(0, wholeCharacters(bytes)) : bytes
     const text = this.decoding.text(whole)
-    return this.decoding.valid(whole, text) ? text : `\\x${bytes.toString('hex')}`
+    return this.decoding.valid(whole, 0, whole.length, text) ? text : `\\x${bytes.toString('hex')}`
   }
 }
 
@@ -65,36 +66,53 @@ const wholeCharacters = (bytes: Bytes): number => {
   return at
 }
 
-/** Values whose wire bytes were kept whole. */
+/** Only characters that every client encoding spells as ASCII does. */
+const ASCII = /^[\0-\x7f]*$/
+
+/**
+ * Values whose wire bytes were kept whole: as a string of one character per byte, which costs the collector less
+ * than a buffer, and of which a value in ASCII is a part as it stands.
+ */
 export class PgValues extends TypedValues implements BoundValues {
-  readonly #bytes: Bytes
+  readonly #raw: string
   readonly #maxValueBytes: number
   /** start of each value behind its length, made on first use */
   #starts: number[] | undefined
 
-  /** `values`: count × (int32 length, bytes), checked; borrowed and copied. */
+  /** `raw`: count × (int32 length, bytes), checked. */
   constructor(
-    values: Bytes,
+    raw: string,
     count: number,
     formats: readonly number[],
     decoding: TextDecoding,
     maxValueBytes: number,
   ) {
     super(count, formats, decoding)
-    this.#bytes = Buffer.from(values)
+    this.#raw = raw
     this.#maxValueBytes = maxValueBytes
   }
 
   get heldBytes(): number {
-    return this.#bytes.length
+    return this.#raw.length
+  }
+
+  #length(at: number): number {
+    const raw = this.#raw
+    return (
+      (raw.charCodeAt(at) << 24) |
+      (raw.charCodeAt(at + 1) << 16) |
+      (raw.charCodeAt(at + 2) << 8) |
+      raw.charCodeAt(at + 3)
+    )
   }
 
   #start(index: number): number {
+    if (index === 0) return 4
     if (this.#starts === undefined) {
       const starts: number[] = []
       for (let i = 0, at = 0; i < this.count; i++) {
         starts.push(at + 4)
-        at += 4 + Math.max(0, this.#bytes.readInt32BE(at))
+        at += 4 + Math.max(0, this.#length(at))
       }
       this.#starts = starts
     }
@@ -102,15 +120,16 @@ export class PgValues extends TypedValues implements BoundValues {
   }
 
   byteLength(index: number): number {
-    return this.#bytes.readInt32BE(this.#start(index) - 4)
+    return this.#length(this.#start(index) - 4)
   }
 
   text(index: number): string | null {
     const start = this.#start(index)
-    const length = this.#bytes.readInt32BE(start - 4)
+    const length = this.#length(start - 4)
     if (length < 0) return null
-    const kept = Math.min(length, this.#maxValueBytes)
-    return this.shown(index, this.#bytes.subarray(start, start + kept), kept < length)
+    const kept = this.#raw.slice(start, start + Math.min(length, this.#maxValueBytes))
+    if (!this.binary(index) && ASCII.test(kept)) return kept
+    return this.shown(index, Buffer.from(kept, 'latin1'), kept.length < length)
   }
 
   sha256(index: number): string | undefined {
@@ -118,7 +137,7 @@ export class PgValues extends TypedValues implements BoundValues {
     if (length <= this.#maxValueBytes) return undefined
     const start = this.#start(index)
     return createHash('sha256')
-      .update(this.#bytes.subarray(start, start + length))
+      .update(this.#raw.slice(start, start + length), 'latin1')
       .digest('hex')
   }
 }

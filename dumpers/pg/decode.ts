@@ -11,6 +11,7 @@ import {
   GSSENC_REQUEST,
   type Named,
   type Parse,
+  type Span,
   SSL_REQUEST,
   type StartupPacket,
 } from './messages.ts'
@@ -38,8 +39,8 @@ export const decodeStartup = (body: Cursor): StartupPacket => {
 }
 
 /** Query 'Q': cstring query. */
-export const decodeQuery = (body: Cursor): Bytes => {
-  const query = body.cbytes()
+export const decodeQuery = (body: Cursor): Span => {
+  const query = { start: body.at, end: body.cend() }
   body.finish()
   return query
 }
@@ -47,24 +48,22 @@ export const decodeQuery = (body: Cursor): Bytes => {
 /** Parse 'P': cstring statement, cstring query, uint16 n, n × uint32 parameter OID. */
 export const decodeParse = (body: Cursor): Parse => {
   const statement = body.cstring()
-  const query = body.cbytes()
+  const query = { start: body.at, end: body.cend() }
   const oids = body.uint32s(body.uint16())
   body.finish()
   return { kind: 'Parse', statement, query, oids }
 }
 
-/** Steps over `count` values: int32 length (-1: NULL), bytes. Answers them as one borrowed view. */
-const readValues = (body: Cursor, count: number) => {
+/** Steps over `count` values: int32 length (-1: NULL), bytes. Answers where they lie. */
+const readValues = (body: Cursor, count: number): Span => {
   if (count * 4 > body.left) throw body.short(count * 4)
-  const all = body.rest()
-  body.at -= all.length
   const start = body.at
   for (let i = 0; i < count; i++) {
     const length = body.int32()
     if (length < -1) throw body.invalid('negative length')
     if (length > 0) body.skip(length)
   }
-  return all.subarray(0, body.at - start)
+  return { start, end: body.at }
 }
 
 /**

@@ -1,9 +1,15 @@
 /**
  * PostgreSQL's messages as far as an audit reads them, spelt as in the manual's section "Message Formats".
  * {@link https://www.postgresql.org/docs/current/protocol-message-formats.html}
- * Bytes in a message are borrowed views of the body it was decoded from.
+ * A {@link Span} is a part of the body that the message was decoded from: nothing is copied by decoding.
  */
 import type { Bytes } from '../../src/flow.ts'
+
+/** Where in the chunk at hand some bytes lie. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
 
 export interface StartupMessage {
   readonly kind: 'StartupMessage'
@@ -34,7 +40,7 @@ export interface Parse {
   readonly kind: 'Parse'
   readonly statement: string
   /** in the client's encoding, without its NUL */
-  readonly query: Bytes
+  readonly query: Span
   /** parameter types; 0 leaves one to the server */
   readonly oids: readonly number[]
 }
@@ -47,7 +53,7 @@ export interface Bind {
   readonly formats: readonly number[]
   readonly count: number
   /** `count` values: int32 length (-1: NULL), bytes */
-  readonly values: Bytes
+  readonly values: Span
 }
 
 export interface FunctionCall {
@@ -55,7 +61,7 @@ export interface FunctionCall {
   readonly oid: number
   readonly formats: readonly number[]
   readonly count: number
-  readonly values: Bytes
+  readonly values: Span
 }
 
 /** Describe and Close: 'S' a statement, 'P' a portal. */

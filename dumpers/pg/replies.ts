@@ -11,18 +11,25 @@ import { Execution } from './execution.ts'
 import { B } from './messages.ts'
 import type { PgState } from './state.ts'
 
-/** The head, if it is of that kind. A Sync or copy data before it was ignored by the server, and goes. */
-const headOf = (state: PgState, ...kinds: readonly CommandKind[]): Command | undefined => {
+/** The head, when it is of that kind. A Sync or copy data before it was ignored by the server, and goes. */
+const headOf = (state: PgState, kind: CommandKind): Command | undefined => {
+  const head = answerable(state)
+  return head?.kind === kind ? head : undefined
+}
+
+/** The first command that has a reply other than ReadyForQuery. */
+const answerable = (state: PgState): Command | undefined => {
   const { queue } = state
   let head = queue.head
-  while (head !== undefined && IGNORABLE.has(head.kind) && !kinds.includes(head.kind)) {
+  while (head !== undefined && isIgnorable(head)) {
     queue.shift()
     head = queue.head
   }
-  return head !== undefined && kinds.includes(head.kind) ? head : undefined
+  return head
 }
 
-const IGNORABLE: ReadonlySet<CommandKind> = new Set(['Sync', 'CopyData', 'CopyEnd'])
+const isIgnorable = ({ kind }: Command): boolean =>
+  kind === 'Sync' || kind === 'CopyData' || kind === 'CopyEnd'
 
 /** Takes the head out; copy data behind it that the server ignored goes with it. */
 export const shift = (state: PgState): void => {
@@ -35,9 +42,9 @@ export const shift = (state: PgState): void => {
 /** Execution that a reply with rows, a tag or a copy belongs to. */
 export const runner = (state: PgState): Execution | undefined => {
   if (state.target !== undefined) return state.target
-  const head = headOf(state, 'Query', 'Execute', 'FunctionCall')
+  const head = answerable(state)
   const execution = head?.kind === 'Execute' ? executionOf(state, head) : head?.execution
-  if (execution === undefined) return undefined
+  if (execution === undefined || head?.kind === 'Bind') return undefined
   state.touch(execution)
   state.target = execution
   return execution
@@ -88,12 +95,9 @@ export const onCopyData = (state: PgState, length: number): void => {
 
 /** RowDescription and NoData end a Describe; before rows they say nothing. */
 const onDescribed = (state: PgState): void => {
-  const kind = state.queue.head?.kind
-  if (kind === 'Query' || kind === 'Execute') {
-    runner(state)
-    return
-  }
-  if (headOf(state, 'DescribeStatement', 'DescribePortal', 'Describe') !== undefined) shift(state)
+  const kind = answerable(state)?.kind
+  if (kind === 'DescribePortal' || kind === 'DescribeStatement' || kind === 'Describe') shift(state)
+  else if (kind === 'Query' || kind === 'Execute') runner(state)
 }
 
 /** ParameterDescription: the types that Parse left to the server. */
@@ -131,10 +135,10 @@ const onBindComplete = (state: PgState): void => {
 }
 
 const onCloseComplete = (state: PgState): void => {
-  const head = headOf(state, 'CloseStatement', 'ClosePortal', 'Close')
-  if (head === undefined) return
-  if (head.kind === 'CloseStatement') state.prepared.delete(head.statement)
-  if (head.kind === 'ClosePortal') state.closePortal(state.portals.delete(head.portal))
+  const head = answerable(state)
+  if (head?.kind === 'CloseStatement') state.prepared.delete(head.statement)
+  else if (head?.kind === 'ClosePortal') state.closePortal(state.portals.delete(head.portal))
+  else if (head?.kind !== 'Close') return
   shift(state)
 }
 
@@ -156,14 +160,12 @@ const onCommandComplete = (state: PgState, tag: string | undefined): void => {
 
 /** Tags that end in a number of rows which were not returned as rows. `SELECT n` without rows is CREATE TABLE AS. */
 const countAffected = (execution: Execution, tag: string): void => {
-  const space = tag.lastIndexOf(' ')
-  const count = space < 0 ? Number.NaN : Number(tag.slice(space + 1))
-  if (!Number.isInteger(count) || tag.startsWith('FETCH')) return
-  if (tag.startsWith('COPY')) execution.copyRows = count
-  if (tag.startsWith('SELECT') && execution.rows > 0) return
-  if (tag.startsWith('SELECT') && count === 0) return
-  if (execution.copyDirection === 'out') return
-  execution.affected = (execution.affected ?? 0) + count
+  if (tag.startsWith('SELECT ') && (execution.rows > 0 || tag === 'SELECT 0')) return
+  const digits = /\d+$/.exec(tag)
+  if (digits === null || tag.startsWith('FETCH ')) return
+  const count = Number(digits[0])
+  if (tag.startsWith('COPY ')) execution.copyRows = count
+  if (execution.copyDirection !== 'out') execution.affected = (execution.affected ?? 0) + count
 }
 
 const finishExecute = (state: PgState, execution: Execution): void => {
@@ -214,7 +216,7 @@ const endCopy = (state: PgState, execution: Execution, tag: string | undefined):
   if (!state.copyIn) return
   state.copyIn = false
   const head = state.queue.head
-  for (let next = head?.next; next !== undefined && IGNORABLE.has(next.kind); next = next.next) {
+  for (let next = head?.next; next !== undefined && isIgnorable(next); next = next.next) {
     countCopied(execution, next)
     state.queue.dropSecond()
     if (next.kind === 'CopyEnd' && tag !== undefined) break

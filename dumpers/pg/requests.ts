@@ -15,7 +15,7 @@ import {
   decodeQuery,
 } from './decode.ts'
 import { Execution } from './execution.ts'
-import { F } from './messages.ts'
+import { type Bind, F, type FunctionCall, type Span } from './messages.ts'
 import type { PgState } from './state.ts'
 import { LongText, makeText } from './text.ts'
 
@@ -54,11 +54,11 @@ const openLongText = (bytes: Bytes, start: number, max: number): LongText => {
   return text
 }
 
-const textOf = (state: PgState, bytes: Bytes): QueryText => {
+const textOf = (state: PgState, bytes: Bytes, { start, end }: Span): QueryText => {
   const { decoding, standardConformingStrings } = state
   const max = Math.min(state.limits.maxQueryBytes, state.textLimit)
-  if (bytes.length <= max) return makeText(bytes, decoding, standardConformingStrings)
-  return openLongText(bytes, 0, max).finish(decoding, standardConformingStrings)
+  if (end - start <= max) return makeText(bytes, start, end, decoding, standardConformingStrings)
+  return openLongText(bytes.subarray(0, end), start, max).finish(decoding, standardConformingStrings)
 }
 
 const hexOf = (body: Body): string =>
@@ -73,7 +73,11 @@ const pushQuery = (state: PgState, body: Body): void => {
     execution.text = body.long.finish(state.decoding, state.standardConformingStrings)
   } else {
     try {
-      execution.text = textOf(state, decodeQuery(state.cursor.reset(body.bytes, body.start, body.end)))
+      execution.text = textOf(
+        state,
+        body.bytes,
+        decodeQuery(state.cursor.reset(body.bytes, body.start, body.end)),
+      )
     } catch {
       execution.malformed = true
       execution.bodyHex = hexOf(body)
@@ -97,7 +101,7 @@ const pushParse = (state: PgState, body: Body): void => {
     } else {
       const parse = decodeParse(cursor)
       command.statement = parse.statement
-      text = textOf(state, parse.query)
+      text = textOf(state, body.bytes, parse.query)
       oids = parse.oids
     }
   } catch {
@@ -134,13 +138,13 @@ const readBind = (state: PgState, command: Command, execution: Execution, body: 
   command.portal = bind.portal
   command.statement = bind.statement
   if (bind.count === 0) return
-  execution.values = new PgValues(
-    bind.values,
-    bind.count,
-    bind.formats,
-    state.decoding,
-    state.limits.maxValueBytes,
-  )
+  execution.values = openValues(state, body.bytes, bind)
+}
+
+const openValues = (state: PgState, bytes: Bytes, message: Bind | FunctionCall): PgValues => {
+  const { values, count, formats } = message
+  const raw = bytes.toString('latin1', values.start, values.end)
+  return new PgValues(raw, count, formats, state.decoding, state.limits.maxValueBytes)
 }
 
 const readLongBind = (state: PgState, command: Command, execution: Execution, bind: LongBind): void => {
@@ -188,8 +192,7 @@ const pushFunctionCall = (state: PgState, body: Body): void => {
   try {
     const call = decodeFunctionCall(state.cursor.reset(body.bytes, body.start, body.end))
     execution.functionOid = call.oid
-    const { maxValueBytes } = state.limits
-    execution.values = new PgValues(call.values, call.count, call.formats, state.decoding, maxValueBytes)
+    execution.values = openValues(state, body.bytes, call)
   } catch {
     execution.malformed = true
     execution.bodyHex = hexOf(body)

@@ -15,8 +15,8 @@ const HEX_BYTES = 65_536
 /** Decodes bytes of one encoding. `valid` tells whether nothing had to be replaced. */
 export interface TextDecoding {
   readonly name: string
-  text(bytes: Bytes): string
-  valid(bytes: Bytes, text: string): boolean
+  text(bytes: Bytes, start?: number, end?: number): string
+  valid(bytes: Bytes, start: number, end: number, text: string): boolean
 }
 
 const REPLACEMENT = '\ufffd'
@@ -24,13 +24,13 @@ const REPLACEMENT = '\ufffd'
 /** UTF-8, and what is stored without conversion (SQL_ASCII): shown as UTF-8 where it is. */
 export const UTF8: TextDecoding = {
   name: 'UTF8',
-  text: (bytes) => bytes.toString('utf8'),
-  valid: (bytes, text) => !text.includes(REPLACEMENT) || isUtf8(bytes),
+  text: (bytes, start, end) => bytes.toString('utf8', start, end),
+  valid: (bytes, start, end, text) => !text.includes(REPLACEMENT) || isUtf8(bytes.subarray(start, end)),
 }
 
 const LATIN1: TextDecoding = {
   name: 'LATIN1',
-  text: (bytes) => bytes.toString('latin1'),
+  text: (bytes, start, end) => bytes.toString('latin1', start, end),
   valid: () => true,
 }
 
@@ -82,23 +82,26 @@ export const decodingOf = (clientEncoding: string): TextDecoding => {
   const decoder = new TextDecoder(label)
   return {
     name,
-    text: (bytes) => decoder.decode(bytes),
-    valid: (_bytes, text) => !text.includes(REPLACEMENT),
+    text: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
+    valid: (_bytes, _start, _end, text) => !text.includes(REPLACEMENT),
   }
 }
 
-/** A statement's text that was kept whole. `bytes` are borrowed. */
+/** A statement's text: `bytes[start … end)`, borrowed. */
 export const makeText = (
   bytes: Bytes,
+  start: number,
+  end: number,
   decoding: TextDecoding,
   standardConformingStrings: boolean,
   truncated?: QueryText['truncated'],
 ): QueryText => {
-  const text = decoding.text(bytes)
+  const text = decoding.text(bytes, start, end)
   const made: Mutable<QueryText> = { text, standardConformingStrings, dialect: 'postgresql' }
   if (truncated !== undefined) made.truncated = truncated
-  if (!decoding.valid(bytes, text))
-    made.hex = `\\x${bytes.toString('hex', 0, Math.min(bytes.length, HEX_BYTES))}`
+  if (!decoding.valid(bytes, start, end, text)) {
+    made.hex = `\\x${bytes.toString('hex', start, Math.min(end, start + HEX_BYTES))}`
+  }
   return made
 }
 
@@ -143,7 +146,7 @@ export class LongText {
       this.#tail.subarray(this.#tailHave < TAIL_BYTES ? 0 : this.#tailAt, this.#tailHave),
       this.#tailHave < TAIL_BYTES ? Buffer.alloc(0) : this.#tail.subarray(0, this.#tailAt),
     ])
-    return makeText(this.head, decoding, standardConformingStrings, {
+    return makeText(this.head, 0, this.head.length, decoding, standardConformingStrings, {
       bytes: this.#length,
       sha256: this.#hash.digest('hex'),
       tail: decoding.text(tail),

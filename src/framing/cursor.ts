@@ -97,14 +97,16 @@ export class Cursor {
   }
 
   /** `count` int16s; the count is checked against the bytes left before anything is allocated. */
-  int16s(count: number): number[] {
+  int16s(count: number): readonly number[] {
+    if (count === 0) return NONE
     if (count * 2 > this.left) throw this.short(count * 2)
     const values: number[] = []
     for (let i = 0; i < count; i++) values.push(this.int16())
     return values
   }
 
-  uint32s(count: number): number[] {
+  uint32s(count: number): readonly number[] {
+    if (count === 0) return NONE
     if (count * 4 > this.left) throw this.short(count * 4)
     const values: number[] = []
     for (let i = 0; i < count; i++) values.push(this.uint32())
@@ -128,19 +130,23 @@ export class Cursor {
     return found
   }
 
+  /** Reads up to and with the next NUL; answers the NUL's offset in the underlying chunk. */
+  cend(): number {
+    const nul = this.#nul()
+    this.at = nul + 1
+    return nul
+  }
+
   /** Bytes up to the next NUL, borrowed; the NUL is read too. */
   cbytes(): Bytes {
-    const nul = this.#nul()
-    const found = this.#bytes.subarray(this.at, nul)
-    this.at = nul + 1
-    return found
+    const at = this.at
+    return this.#bytes.subarray(at, this.cend())
   }
 
   /** A NUL-terminated name, as UTF-8. For texts in the client's encoding use {@link cbytes}. */
   cstring(): string {
-    const nul = this.#nul()
     const at = this.at
-    this.at = nul + 1
+    const nul = this.cend()
     return nul === at ? '' : this.#bytes.toString('utf8', at, nul)
   }
 
@@ -163,3 +169,4 @@ export class Cursor {
 }
 
 const EMPTY: Bytes = Buffer.alloc(0)
+const NONE: readonly number[] = Object.freeze([])
