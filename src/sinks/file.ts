@@ -1,0 +1,361 @@
+/**
+ * The log file's writer. All lines of one turn of the event loop go out in one write. What cannot be
+ * written waits in bounded memory and is tried again; a line that was written in part is completed, never
+ * repeated. Writes are synchronous on purpose: into the page cache they take a microsecond or two,
+ * asynchronous ones forty; a disk that hangs, hangs the process.
+ */
+import { closeSync, fstatSync, ftruncateSync, rmSync, statSync, writeSync } from 'node:fs'
+import { ConfigError, SinkError } from '../errors.ts'
+import type { Line } from '../event.ts'
+import { Backlog, type EncodeLife, type TornLine } from './backlog.ts'
+import { BlockWriter, type WriteCall } from './block.ts'
+import { type Clock, SYSTEM_CLOCK } from './clock.ts'
+import { Finisher } from './finish.ts'
+import { HEARTBEAT_MS, Owner } from './owner.ts'
+import type { RetentionLimits } from './retention.ts'
+import { type OpenFile, Place, type PlaceOptions } from './rotate.ts'
+import { Trouble } from './trouble.ts'
+
+/** Characters that are joined into one write. */
+const BLOCK_CHARS = 300_000
+/** How often is looked whether the file is still where it was put. */
+const LOOK_MS = 1000
+/** When a rotation failed, writing goes on in the old file for so long. */
+const ROTATE_AGAIN_MS = 10_000
+
+export type RotateReason = 'time' | 'size' | 'reopen' | 'vanished'
+
+export interface FileSinkOptions extends PlaceOptions {
+  /** bytes of a file at which the next one is begun; 0 for no limit; not heeded with rotation off */
+  readonly rotationSize: number
+  readonly retention: RetentionLimits
+  readonly compress: 'none' | 'gzip'
+  /** path of a program; empty for none */
+  readonly rotationHook: string
+  readonly hookTimeoutMs: number
+  /** bytes of records that may wait while the log cannot be written */
+  readonly bufferBytes: number
+  readonly encodeLife: EncodeLife
+  /** told once when writing fails, when records begin to be dropped, and of each failure around rotation */
+  readonly onTrouble: (error: SinkError) => void
+  /** told once when all that waited is written; `lost` records had been dropped */
+  readonly onRecovered: (lost: number) => void
+  readonly clock?: Clock
+  /** the system call, for tests */
+  readonly write?: WriteCall
+}
+
+const LINE_END = Buffer.from('\n')
+const isLineEnd = (torn: TornLine): boolean => torn.whole.equals(LINE_END)
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Is the file still to be found under its path? Where that cannot be told, it is taken to be. */
+const isInPlace = (file: OpenFile): boolean => {
+  try {
+    return (
+      fstatSync(file.fd).nlink > 0 && statSync(file.path, { throwIfNoEntry: false })?.ino === file.inode
+    )
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR'
+  }
+}
+
+export class FileSink {
+  readonly #options: FileSinkOptions
+  readonly #clock: Clock
+  readonly #writer: BlockWriter
+  readonly #backlog: Backlog
+  readonly #trouble: Trouble
+  readonly #owner: Owner
+  readonly #place: Place
+  readonly #finisher: Finisher
+  #file: OpenFile
+  #writtenBefore = 0
+  /** lines that a new file takes however long they are: its `audit.rotate` and one more */
+  #leastLines = 1
+  #torn: TornLine | undefined
+  #lookAtMs = 0
+  #rotateNotBeforeMs = 0
+  #wantsReopen = false
+  /** finished files not yet noted as pending */
+  #finished: string[] = []
+  #isScheduled = false
+  #isClosed = false
+  #closing: Promise<void> | undefined
+  #stopHeartbeat: () => void = () => undefined
+
+  /** Opens the first file. Throws ConfigError `environment` when it cannot. */
+  constructor(options: FileSinkOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? SYSTEM_CLOCK
+    this.#writer = new BlockWriter(options.write ?? writeSync)
+    this.#backlog = new Backlog(options.bufferBytes, options.encodeLife)
+    this.#trouble = new Trouble({ ...options, clock: this.#clock, retry: () => this.#attempt() })
+    this.#owner = new Owner(options.dir, options.fileName)
+    this.#place = new Place(options, this.#owner)
+    try {
+      this.#file = this.#place.open(this.#clock.nowMs())
+    } catch (error) {
+      this.#abandon()
+      throw new ConfigError('environment', 'dumpLog.dir', `log file in ${options.dir}: ${messageOf(error)}`)
+    }
+    this.#finisher = this.#openFinisher()
+    this.#healEnd(this.#file)
+    this.#beat()
+    this.#finisher.kick()
+  }
+
+  /** path of the file that is written */
+  get path(): string {
+    return this.#file.path
+  }
+
+  /** records that wait to be written */
+  get waiting(): number {
+    return this.#backlog.waiting
+  }
+
+  /** Takes a line; it is written at the end of this turn of the event loop. Never throws. */
+  append(line: Line): void {
+    if (this.#isClosed) return
+    this.#backlog.push(line)
+    if (this.#trouble.isOn) this.#dropExcess()
+    else if (this.#backlog.isOverBound) this.flush()
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(this.#turn)
+    }
+  }
+
+  /** Writes what waits, now; in trouble that is left to the next retry. Never throws. */
+  flush(): void {
+    if (!this.#isClosed && !this.#trouble.isOn) this.#attempt()
+  }
+
+  /** SIGHUP: goes on in a new file; with rotation off, in whatever bears the name now. Never throws. */
+  reopen(): void {
+    if (this.#isClosed) return
+    this.#wantsReopen = true
+    this.#attempt()
+  }
+
+  /** Resolves when finished files are compressed, hooked and expired, as far as is possible now. */
+  idle(): Promise<void> {
+    return this.#finisher.idle()
+  }
+
+  /** Writes what waits or gives it up, and leaves the file at the end of a whole line. Never rejects. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#stopHeartbeat()
+    await this.#finisher.close()
+    this.#attempt()
+    this.#isClosed = true
+    this.#giveUp()
+    closeSync(this.#file.fd)
+    this.#abandon()
+  }
+
+  readonly #turn = (): void => {
+    this.#isScheduled = false
+    this.flush()
+  }
+
+  #attempt(): void {
+    try {
+      this.#writeAll()
+      this.#trouble.over()
+    } catch (error) {
+      const code = error instanceof SinkError ? error.code : 'write'
+      this.#trouble.on(new SinkError(code, `${this.#file.path}: ${messageOf(error)}`, { cause: error }))
+      this.#dropExcess()
+    }
+  }
+
+  #dropExcess(): void {
+    const before = this.#backlog.loss?.records ?? 0
+    this.#backlog.drop()
+    this.#trouble.lose((this.#backlog.loss?.records ?? 0) - before)
+  }
+
+  #writeAll(): void {
+    this.#lookAfter()
+    this.#completeTorn()
+    this.#writeWaiting()
+    if (!this.#wantsReopen) return
+    this.#rotate('reopen')
+    this.#writeWaiting()
+  }
+
+  #writeWaiting(): void {
+    while (!this.#backlog.isEmpty) {
+      if (this.#mayRotate() && this.#clock.nowMs() >= this.#file.until) this.#rotate('time')
+      const least = this.#leastLines - (this.#backlog.written - this.#writtenBefore)
+      const batch = this.#backlog.batch(BLOCK_CHARS, this.#room(), least, this.#clock.nowMs() * 1000)
+      if (batch === undefined) {
+        this.#rotate('size')
+        continue
+      }
+      const { bytes, error } = this.#writer.text(this.#file.fd, batch.text)
+      this.#file.size += bytes
+      this.#torn = this.#backlog.commit(batch, error === undefined ? undefined : bytes)
+      if (error !== undefined) throw error
+    }
+  }
+
+  #mayRotate(): boolean {
+    return this.#options.rotateEnable && this.#clock.nowMs() >= this.#rotateNotBeforeMs
+  }
+
+  /** Bytes that may still go into the file. */
+  #room(): number {
+    const { rotationSize } = this.#options
+    return rotationSize > 0 && this.#mayRotate() ? rotationSize - this.#file.size : Number.POSITIVE_INFINITY
+  }
+
+  #completeTorn(): void {
+    const torn = this.#torn
+    if (torn === undefined) return
+    const { bytes, error } = this.#writer.bytes(this.#file.fd, torn.whole, torn.written)
+    this.#file.size += bytes
+    torn.written += bytes
+    if (error !== undefined) throw error
+    this.#torn = undefined
+  }
+
+  /** Notices from time to time, and before each retry, that the file or its directory was taken away. */
+  #lookAfter(): void {
+    const now = this.#clock.nowMs()
+    if (now < this.#lookAtMs && !this.#trouble.isOn) return
+    this.#lookAtMs = now + LOOK_MS
+    if (isInPlace(this.#file)) return
+    // A torn line went with the file that has its beginning, and what was to end an older one's is not
+    // needed.
+    if (this.#torn !== undefined)
+      this.#torn = isLineEnd(this.#torn) ? undefined : { ...this.#torn, written: 0 }
+    this.#rotate('vanished')
+  }
+
+  /** Goes on in another file. Where that fails, in the old one, if it still has a place to be found. */
+  #rotate(reason: RotateReason): void {
+    this.#wantsReopen = false
+    const old = this.#file
+    const now = this.#clock.nowMs()
+    if (reason === 'reopen' && this.#options.rotateEnable && old.size === 0 && now < old.until) return
+    try {
+      this.#file = this.#place.open(now)
+    } catch (error) {
+      if (reason === 'vanished') throw new SinkError('open', messageOf(error), { cause: error })
+      this.#rotateNotBeforeMs = now + ROTATE_AGAIN_MS
+      this.#options.onTrouble(new SinkError('rotate', `${old.path}: ${messageOf(error)}`, { cause: error }))
+      return
+    }
+    closeSync(old.fd)
+    this.#leastLines = this.#file.inode !== old.inode && this.#tellRotation(old, reason) ? 2 : 1
+    this.#writtenBefore = this.#backlog.written
+    if (this.#options.rotateEnable) this.#leave(old, reason)
+    this.#healEnd(this.#file)
+  }
+
+  #tellRotation(old: OpenFile, reason: RotateReason): boolean {
+    if (old.size === 0 && reason !== 'vanished') return false
+    const fields = {
+      rotate_reason: reason,
+      prev_file: old.name,
+      prev_bytes: old.size,
+      prev_records: this.#backlog.written - this.#writtenBefore,
+      file: this.#file.name,
+    }
+    const at = this.#clock.nowMs() * 1000
+    this.#backlog.unshift(this.#options.encodeLife({ event: 'audit.rotate', at, fields }))
+    return true
+  }
+
+  /** Hands a file that is done to the finisher; one that stayed empty is removed. */
+  #leave(old: OpenFile, reason: RotateReason): void {
+    if (reason !== 'vanished' && old.size === 0) rmSync(old.path, { force: true })
+    else if (reason !== 'vanished' && this.#finisher.wantsFiles) this.#finished.push(old.name)
+    try {
+      this.#owner.update([this.#file.name], [...this.#owner.pending, ...this.#finished])
+      this.#finished = []
+      this.#finisher.kick()
+    } catch (error) {
+      this.#options.onTrouble(new SinkError('rotate', `${old.path}: ${messageOf(error)}`, { cause: error }))
+    }
+  }
+
+  /** A file that an earlier process left in the middle of a line gets that line ended first. */
+  #healEnd(file: OpenFile): void {
+    if (file.isTorn)
+      this.#torn = { whole: Buffer.concat([LINE_END, this.#torn?.whole ?? Buffer.of()]), written: 0 }
+  }
+
+  /** At the end: what cannot be written is lost, but no half line stays. */
+  #giveUp(): void {
+    if (this.#torn !== undefined && this.#torn.written > 0) {
+      try {
+        ftruncateSync(this.#file.fd, this.#file.size - this.#torn.written)
+      } catch {
+        // The disk that did not take the rest of the line does not give back its beginning either.
+      }
+    }
+    this.#backlog.drop(true)
+    const lost =
+      (this.#backlog.loss?.records ?? 0) + (this.#torn === undefined || isLineEnd(this.#torn) ? 0 : 1)
+    this.#trouble.end()
+    if (lost > 0)
+      this.#options.onTrouble(new SinkError('full', `${this.#file.path}: ${lost} records lost at the end`))
+  }
+
+  /** Leaves the directory: unfinished files are for the next process to adopt. */
+  #abandon(): void {
+    try {
+      const rest =
+        this.#isClosed && this.#finisher.wantsFiles && this.#options.rotateEnable ? this.#owner.open : []
+      if (this.#isClosed) this.#owner.update([], [...this.#owner.pending, ...this.#finished, ...rest])
+      this.#owner.close()
+      this.#place.close()
+    } catch {
+      // Whoever comes next finds the process gone and adopts what its file says.
+    }
+  }
+
+  #openFinisher(): Finisher {
+    const { rotationHook, hookTimeoutMs, encodeLife } = this.#options
+    return new Finisher({
+      ...this.#options,
+      hook: rotationHook,
+      hookTimeoutMs,
+      owner: this.#owner,
+      currentPath: () => this.#file.path,
+      nowMs: () => this.#clock.nowMs(),
+      onProblem: this.#options.onTrouble,
+      onDelete: (file, bytes, reason) => {
+        const at = this.#clock.nowMs() * 1000
+        this.append(
+          encodeLife({ event: 'audit.delete', at, fields: { file, bytes, delete_reason: reason } }),
+        )
+      },
+    })
+  }
+
+  #beat(): void {
+    this.#stopHeartbeat = this.#clock.after(HEARTBEAT_MS, () => {
+      const now = new Date(this.#clock.nowMs())
+      this.#owner.touch(now)
+      this.#place.touch(now)
+      this.#beat()
+    })
+  }
+}
+
+/**
+ * Opens the audit log file. Throws ConfigError `environment` when the directory or the file cannot be
+ * written.
+ */
+export const openFileSink = (options: FileSinkOptions): FileSink => new FileSink(options)

@@ -1,0 +1,202 @@
+/**
+ * What becomes of finished files: compressed, then shown to the hook, then kept or deleted; one after the
+ * other, oldest first, one process at a time, off the event loop. What a process that is gone left undone
+ * is adopted. A failure is told and tried again at the next rotation or start, and a file whose hook failed
+ * is not deleted. Done at least once: a crash between a hook's success and its note lets it run again.
+ */
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { SinkError } from '../errors.ts'
+import { compressFile } from './compress.ts'
+import { runHook } from './hook.ts'
+import { acquireLock } from './lock.ts'
+import { type LogName, parseName } from './names.ts'
+import type { Owner } from './owner.ts'
+import { expiredFiles, type FinishedFile, type RetentionLimits } from './retention.ts'
+
+/** How long until another try when another process is at work on the same directory. */
+const BUSY_MS = 1000
+/** How long a stop waits for what is being done. */
+const GRACE_MS = 5000
+
+export interface FinishOptions {
+  readonly dir: string
+  readonly fileName: string
+  readonly compress: 'none' | 'gzip'
+  /** path of a program; empty for none */
+  readonly hook: string
+  readonly hookTimeoutMs: number
+  readonly retention: RetentionLimits
+  readonly owner: Owner
+  readonly currentPath: () => string
+  readonly nowMs: () => number
+  readonly onDelete: (file: string, bytes: number, reason: string) => void
+  readonly onProblem: (error: SinkError) => void
+}
+
+const problem = (what: string, cause: unknown): SinkError =>
+  new SinkError('rotate', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+
+const sizeOf = (path: string): { readonly bytes: number; readonly mtimeMs: number } | undefined => {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat === undefined ? undefined : { bytes: stat.size, mtimeMs: stat.mtimeMs }
+}
+
+export class Finisher {
+  readonly #options: FinishOptions
+  readonly #stop = new AbortController()
+  #running: Promise<void> | undefined
+  #again = false
+  #isClosing = false
+  #retry: NodeJS.Timeout | undefined
+
+  constructor(options: FinishOptions) {
+    this.#options = options
+  }
+
+  /** Is there anything to be done with a finished file before it may be deleted? */
+  get wantsFiles(): boolean {
+    return this.#options.compress !== 'none' || this.#options.hook !== ''
+  }
+
+  /** Looks at what is pending, now or as soon as the present look is over. */
+  kick(): void {
+    if (this.#isClosing) return
+    clearTimeout(this.#retry)
+    this.#again = true
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined
+      if (this.#again) this.kick()
+    })
+  }
+
+  /** Resolves when nothing is being done. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
+  /** Stops after a while: compression is abandoned then, a hook killed; the next start does it again. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    clearTimeout(this.#retry)
+    this.#again = false
+    const timer = setTimeout(() => this.#stop.abort(), GRACE_MS)
+    await this.#running
+    clearTimeout(timer)
+  }
+
+  async #work(): Promise<void> {
+    while (this.#again && !this.#isClosing) {
+      this.#again = false
+      try {
+        if (!(await this.#locked())) this.#later()
+      } catch (error) {
+        this.#options.onProblem(problem(`finished files of ${this.#options.fileName}`, error))
+      }
+    }
+  }
+
+  #later(): void {
+    this.#retry = setTimeout(() => this.kick(), BUSY_MS)
+    this.#retry.unref()
+  }
+
+  async #locked(): Promise<boolean> {
+    const { dir, fileName, owner } = this.#options
+    const lock = acquireLock(join(dir, `.${fileName}.lock`), owner.identity)
+    if (lock === undefined) return false
+    try {
+      this.#adopt()
+      this.#clearTemporaries()
+      for (const name of owner.pending) {
+        if (this.#isClosing) break
+        await this.#finish(name)
+      }
+      if (!this.#isClosing) this.#expire()
+      return true
+    } finally {
+      lock.release()
+    }
+  }
+
+  /** Takes over what processes that are gone had open or pending. */
+  #adopt(): void {
+    const { fileName, owner } = this.#options
+    for (const other of owner.others(this.#options.nowMs())) {
+      if (other.isAlive) continue
+      const { open, pending } = other.holdings
+      const left = [...pending, ...open].filter((name) => parseName(fileName, name) !== undefined)
+      const fresh = left.filter((name) => !owner.pending.includes(name))
+      if (this.wantsFiles && fresh.length > 0) owner.update(owner.open, [...fresh, ...owner.pending])
+      rmSync(other.path, { force: true })
+    }
+  }
+
+  /** Half a .gz of a process that was killed; who holds the lock is the only one who makes any. */
+  #clearTemporaries(): void {
+    const { dir, fileName } = this.#options
+    for (const file of readdirSync(dir)) {
+      if (file.startsWith(`.${fileName}.`) && file.endsWith('.gz.tmp'))
+        rmSync(join(dir, file), { force: true })
+    }
+  }
+
+  async #finish(name: string): Promise<void> {
+    const { dir, compress, hook, hookTimeoutMs, owner } = this.#options
+    const signal = this.#stop.signal
+    const path = join(dir, name)
+    try {
+      let finished = sizeOf(path) === undefined ? `${path}.gz` : path
+      if (sizeOf(finished) !== undefined) {
+        if (compress === 'gzip') finished = await compressFile(path, signal)
+        const current = this.#options.currentPath()
+        if (hook !== '')
+          await runHook({ program: hook, timeoutMs: hookTimeoutMs, signal }, finished, current)
+      }
+      owner.update(
+        owner.open,
+        owner.pending.filter((other) => other !== name),
+      )
+    } catch (error) {
+      if (!signal.aborted) this.#options.onProblem(problem(name, error))
+    }
+  }
+
+  /** Deletes what retention no longer keeps: never a file that has a writer or awaits the hook. */
+  #expire(): void {
+    const { dir, fileName, retention } = this.#options
+    if (retention.count <= 0 && retention.maxAgeMs <= 0 && retention.maxTotal <= 0) return
+    // The listing comes before the owners: see Owner.others.
+    const names = readdirSync(dir).map((file) => parseName(fileName, file))
+    const held = this.#heldNames()
+    let kept = 0
+    const finished: FinishedFile[] = []
+    for (const name of names) {
+      const size = name === undefined ? undefined : sizeOf(join(dir, name.file))
+      if (name === undefined || size === undefined) continue
+      if (held.has(name.plain)) kept += size.bytes
+      else finished.push({ name, ...size })
+    }
+    for (const { file, reason } of expiredFiles(finished, retention, this.#options.nowMs(), kept)) {
+      this.#delete(file.name, file.bytes, reason)
+    }
+  }
+
+  #heldNames(): ReadonlySet<string> {
+    const { owner } = this.#options
+    const held = new Set([...owner.open, ...owner.pending])
+    for (const { holdings } of owner.others(this.#options.nowMs())) {
+      for (const name of [...holdings.open, ...holdings.pending]) held.add(name)
+    }
+    return held
+  }
+
+  #delete(name: LogName, bytes: number, reason: string): void {
+    try {
+      rmSync(join(this.#options.dir, name.file))
+      this.#options.onDelete(name.file, bytes, reason)
+    } catch (error) {
+      this.#options.onProblem(problem(`deletion of ${name.file}`, error))
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Who writes which file. Each writer keeps a small file beside the log, `.dump.log.PID-RANDOM.owner`, which
+ * names its process, its open files, and its finished files that still await compression or the hook. Only
+ * its writer changes it, atomically; when the process is gone another adopts what it left. A process is
+ * known by pid, start time, boot and pid namespace; one of another namespace or machine counts as alive
+ * while its file is touched every minute.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+
+/** How often an owner touches its file, and after which silence a foreign one counts as gone. */
+export const HEARTBEAT_MS = 60_000
+export const SILENCE_MS = 5 * HEARTBEAT_MS
+
+/** One process, for ever: a pid that is used again has another start time. */
+export interface Identity {
+  readonly pid: number
+  /** clock ticks after boot, from /proc; empty where there is none */
+  readonly start: string
+  readonly boot: string
+  readonly namespace: string
+  readonly host: string
+}
+
+const attempt = <T>(action: () => T, otherwise: T): T => {
+  try {
+    return action()
+  } catch {
+    return otherwise
+  }
+}
+
+/** Field 22 of /proc/PID/stat; the command's name before it may hold blanks and brackets. */
+const startOf = (pid: number): string =>
+  attempt(() => {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  }, '')
+
+/** This process. */
+export const ownIdentity = (): Identity => ({
+  pid: process.pid,
+  start: startOf(process.pid),
+  boot: attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), ''),
+  namespace: attempt(() => readlinkSync('/proc/self/ns/pid'), ''),
+  host: hostname(),
+})
+
+const runs = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/**
+ * Does that process still run? `silentMs` is how long its file was not touched: all that is known of
+ * foreign ones.
+ */
+export const isAlive = (other: Identity, own: Identity, silentMs: number): boolean => {
+  if (other.host === own.host && other.boot !== own.boot) return false
+  if (other.boot !== own.boot || other.namespace !== own.namespace) return silentMs < SILENCE_MS
+  if (!runs(other.pid)) return false
+  const start = startOf(other.pid)
+  return start === '' || other.start === '' || start === other.start
+}
+
+/** What an owner's file says. */
+export interface Holdings {
+  readonly identity: Identity
+  /** names of the files it writes; at a rotation two */
+  readonly open: readonly string[]
+  /** names of finished files to be compressed or shown to the hook, oldest first */
+  readonly pending: readonly string[]
+  /** it has stopped writing and left the rest to others */
+  readonly closed: boolean
+}
+
+const isHoldings = (value: unknown): value is Holdings => {
+  const it = value as Partial<Holdings> | null
+  return typeof it?.identity?.pid === 'number' && Array.isArray(it.open) && Array.isArray(it.pending)
+}
+
+/** Another owner's file as found in the directory. */
+export interface OtherOwner {
+  readonly path: string
+  readonly holdings: Holdings
+  readonly isAlive: boolean
+}
+
+/** This writer's own file. Its methods throw what the file system throws. */
+export class Owner {
+  readonly identity: Identity = ownIdentity()
+  readonly #dir: string
+  readonly #prefix: string
+  readonly #path: string
+  #open: readonly string[] = []
+  #pending: readonly string[] = []
+
+  constructor(dir: string, base: string) {
+    this.#dir = dir
+    this.#prefix = `.${base}.`
+    this.#path = join(dir, `${this.#prefix}${process.pid}-${randomBytes(4).toString('hex')}.owner`)
+  }
+
+  get pending(): readonly string[] {
+    return this.#pending
+  }
+
+  get open(): readonly string[] {
+    return this.#open
+  }
+
+  update(open: readonly string[], pending: readonly string[], closed = false): void {
+    const holdings: Holdings = { identity: this.identity, open, pending, closed }
+    const temporary = `${this.#path}.tmp`
+    try {
+      writeFileSync(temporary, `${JSON.stringify(holdings)}\n`, { mode: 0o600 })
+      renameSync(temporary, this.#path)
+    } catch (error) {
+      rmSync(temporary, { force: true })
+      throw error
+    }
+    this.#open = open
+    this.#pending = pending
+  }
+
+  /** Says that this process is still here, to those who cannot see it. */
+  touch(now: Date): void {
+    attempt(() => utimesSync(this.#path, now, now), undefined)
+  }
+
+  /** Leaves: what is pending is for others to adopt; with nothing pending, no trace stays. */
+  close(): void {
+    if (this.#pending.length === 0) rmSync(this.#path, { force: true })
+    else this.update([], this.#pending, true)
+  }
+
+  /**
+   * All other owners. A name that was in the directory before this was called and is in nobody's `open` has
+   * no writer: owners name a file before they create it.
+   */
+  others(nowMs: number): readonly OtherOwner[] {
+    const files = readdirSync(this.#dir).filter(
+      (file) => file.startsWith(this.#prefix) && file.endsWith('.owner'),
+    )
+    const found: OtherOwner[] = []
+    for (const path of files.map((file) => join(this.#dir, file))) {
+      if (path === this.#path) continue
+      const holdings = attempt<unknown>(() => JSON.parse(readFileSync(path, 'utf8')), undefined)
+      if (!isHoldings(holdings)) continue
+      const silent = attempt(() => nowMs - statSync(path).mtimeMs, 0)
+      found.push({
+        path,
+        holdings,
+        isAlive: !holdings.closed && isAlive(holdings.identity, this.identity, silent),
+      })
+    }
+    return found
+  }
+}

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { PassThrough, Writable } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import type { SinkError } from '../../../src/errors.ts'
+import { openStreamSink } from '../../../src/sinks/stdout.ts'
+import { encodeLife, type LogRecord, lineOf, textsOf } from '../../support/log-files.ts'
+
+/** A reader that takes one block at a time, when told to. */
+class SlowReader extends Writable {
+  text = ''
+  #next: (() => void) | undefined
+
+  constructor() {
+    super({ highWaterMark: 1 })
+  }
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    this.text += chunk
+    this.#next = callback
+  }
+
+  /** Takes the next block; false when none is waiting. */
+  take(): boolean {
+    const next = this.#next
+    this.#next = undefined
+    next?.()
+    return next !== undefined
+  }
+
+  records(): LogRecord[] {
+    return this.text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+  }
+}
+
+const open = (stream: Writable, bufferBytes = 1 << 20) => {
+  const troubles: SinkError[] = []
+  const recoveries: number[] = []
+  const sink = openStreamSink({
+    stream,
+    bufferBytes,
+    encodeLife,
+    onTrouble: (error) => troubles.push(error),
+    onRecovered: (lost) => recoveries.push(lost),
+  })
+  return { sink, troubles, recoveries }
+}
+
+describe('a stream as output', () => {
+  it('gets the lines of one turn in one write', async () => {
+    const stream = new PassThrough()
+    const chunks: string[] = []
+    stream.on('data', (chunk) => chunks.push(String(chunk)))
+    const { sink } = open(stream)
+    for (const text of ['a', 'b']) sink.append(lineOf(text))
+    sink.append({ head: 'two\nlines', tail: '', at: 0 })
+    await turn()
+    expect(chunks).toHaveLength(1)
+    expect(chunks[0]?.split('\n').slice(2)).toEqual(['two', 'lines', ''])
+  })
+
+  it('waits for a slow reader in bounded memory and tells first what it had to drop', async () => {
+    const reader = new SlowReader()
+    const { sink, troubles, recoveries } = open(reader, 3000)
+    for (let i = 0; i < 200; i++) {
+      sink.append(lineOf(`${i}`))
+      if (i % 10 === 0) await turn()
+    }
+    expect(sink.waiting).toBeLessThan(30)
+    expect(troubles.map(({ code }) => code)).toEqual(['full'])
+    while (reader.take()) await turn()
+    const records = reader.records()
+    const at = records.findIndex(({ event }) => event === 'audit.loss')
+    const lost = records[at]?.lost_records as number
+    expect(textsOf(records)).toHaveLength(200 - lost)
+    expect(textsOf(records)).toEqual(
+      Array.from({ length: 200 }, (_, i) => `${i}`).filter((_, i) => i < at || i >= at + lost),
+    )
+    expect(recoveries).toEqual([lost])
+    expect(records.map(({ log_seq }) => log_seq)).toEqual(records.map((_, i) => i + 1))
+  })
+
+  it('loses nothing of one big turn while the reader keeps up', async () => {
+    const stream = new PassThrough({ highWaterMark: 1 << 24 })
+    const { sink, troubles } = open(stream, 1000)
+    for (let i = 0; i < 100; i++) sink.append(lineOf(`${i}`))
+    await sink.close()
+    expect(String(stream.read()).split('\n')).toHaveLength(101)
+    expect(troubles).toEqual([])
+  })
+
+  it('survives a reader that goes away', async () => {
+    const child = spawn(process.execPath, ['-e', 'process.stdin.destroy()'], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    })
+    await once(child, 'exit')
+    const { sink, troubles } = open(child.stdin)
+    for (let i = 0; i < 3; i++) {
+      sink.append(lineOf('x'))
+      await turn()
+    }
+    await expect.poll(() => troubles.length).toBe(1)
+    expect(troubles[0]?.code).toBe('write')
+    sink.append(lineOf('y'))
+    await sink.close()
+    expect(sink.waiting).toBe(0)
+  })
+})
