@@ -64,6 +64,8 @@ export interface Wait {
  * bytes shown are those of the client's side of the conversation, in the order in which the source saw them.
  */
 export interface FlowObserver {
+  /** false until the client is logged in (`loginTimeout`); absent where nobody can tell */
+  readonly loggedIn?: boolean | undefined
   /** the server was reached; `facts` replaces what `opened` was given */
   dialled(facts: FlowFacts, at: Micros): void
   /** the connection on that side is encrypted from here on and its chunks are plain text again */

@@ -1,0 +1,66 @@
+/** What a listener is told and given. */
+import type { OpenFlow } from '../flow.ts'
+import type { Dumper } from '../session.ts'
+import type { ListenAddress, Remote } from './address.ts'
+import type { Clock, Timers } from './clock.ts'
+
+export interface ListenerOptions {
+  /** goes into each record as `listener` */
+  readonly name?: string
+  readonly address: ListenAddress
+  readonly remote: Remote
+  readonly tlsClient: 'refuse' | 'passthrough'
+  /** milliseconds; 0 is without end */
+  readonly dialTimeout: number
+  /** milliseconds until a client must be logged in; 0 is without end */
+  readonly loginTimeout: number
+  /** 0 is without limit */
+  readonly maxConnections: number
+  /** networks from which clients may come (`10.0.0.0/8`, `::1`); none: all. Unix sockets are not asked. */
+  readonly allow: readonly string[]
+  /** milliseconds of silence before the first probe; 0 is off */
+  readonly keepAlive: number
+  readonly noDelay: boolean
+  /** each connection begins with a PROXY header */
+  readonly proxyProtocol: boolean
+  /** the header is passed on to the server as it came */
+  readonly proxyProtocolForward: boolean
+  /** frontend chunks wait for the observer's ticket */
+  readonly gated?: boolean
+}
+
+/** As much of the operational log as is used here. */
+export interface ProxyLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface ListenerDeps {
+  readonly openFlow: OpenFlow
+  /** absent: bytes pass untouched from the first one on */
+  readonly dialect?: Pick<Dumper, 'handshake' | 'refusal'>
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly log: ProxyLog
+  readonly connId: () => string
+}
+
+/** A connection, as its listener sees it. */
+export interface Kept {
+  /** looks at its deadlines; false when there is none to look at any more */
+  sweep(steady: number): boolean
+  /** ends it, now */
+  terminate(reason: string): void
+}
+
+/** What a connection is given by its listener. */
+export interface ListenerContext extends ListenerDeps {
+  readonly options: ListenerOptions
+  /** its deadlines are to be looked at */
+  watch(connection: Kept): void
+  /** it is turned away, and no longer counts as a connection */
+  turnAway(connection: Kept): void
+  /** it is over */
+  forget(connection: Kept): void
+}
