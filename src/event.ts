@@ -41,8 +41,10 @@ export interface QueryText {
   /** how the server lexes it; PostgreSQL's standard_conforming_strings, true unless the server said otherwise */
   readonly standardConformingStrings: boolean
   readonly dialect: 'postgresql' | 'mysql'
-  /** filled in by audit/: what the redactor and the encoder made of this text */
+  /** filled in by audit/encode.ts: this text, encoded */
   cache?: unknown
+  /** filled in by audit/redact.ts: what it found in this text */
+  masking?: unknown
 }
 
 /** The bound values of one execution. Decoded on request, for an event that will be written. */

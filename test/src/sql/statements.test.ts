@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { splitStatements } from '../../src/sql/scan.ts'
+import { splitStatements } from '../../../src/sql/scan.ts'
 
 const split = (text: string) => splitStatements(text).map(({ start, end }) => text.slice(start, end))
 const words = (text: string) => splitStatements(text).map((statement) => statement.words)

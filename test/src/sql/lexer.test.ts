@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Lexer, type ScanOptions } from '../../src/sql/scan.ts'
+import { Lexer, type ScanOptions } from '../../../src/sql/scan.ts'
 
 const OFF: ScanOptions = { standardConformingStrings: false }
 

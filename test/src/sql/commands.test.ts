@@ -10,7 +10,7 @@ import {
   type ScanOptions,
   type SqlStatement,
   splitStatements,
-} from '../../src/sql/scan.ts'
+} from '../../../src/sql/scan.ts'
 
 type Parser<T> = (text: string, statement: SqlStatement, options?: ScanOptions) => T
 

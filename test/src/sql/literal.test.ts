@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { identifierName, Lexer, literalValue, readLiteral, type ScanOptions } from '../../src/sql/scan.ts'
+import {
+  identifierName,
+  Lexer,
+  literalValue,
+  readLiteral,
+  type ScanOptions,
+} from '../../../src/sql/scan.ts'
 
 const OFF: ScanOptions = { standardConformingStrings: false }
 

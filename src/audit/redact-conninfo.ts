@@ -1,0 +1,82 @@
+/**
+ * Where a connection string holds a secret: libpq's `key=value` form and URIs (manual, "Connection Strings").
+ */
+import type { Span } from '../sql/scan.ts'
+
+/** The secrets of a connection string. */
+export interface ConninfoSecrets {
+  readonly spans: readonly Span[]
+  /** it breaks off, or has a placeholder, where a secret belongs: the secret stands elsewhere */
+  readonly open: boolean
+}
+
+const NONE: ConninfoSecrets = { spans: [], open: false }
+
+const SECRET_KEY =
+  /(?<![a-z0-9_])(?:(?:ssl)?password|passwd|pwd|oauth_client_secret|scram_(?:client|server)_key)\s{0,64}=/gi
+/** begins as a connection string does, or has a key that they have and hardly anything else has */
+const CONNINFO =
+  /^\s{0,64}[a-z_]{1,64}\s{0,64}=|(?<![a-z0-9_])(?:host|hostaddr|dbname|sslmode|user)\s{0,64}=/i
+const WHOLE = /^\s{0,64}(?:[a-z_]{1,64}\s{0,64}=|postgres(?:ql)?:\/\/)/i
+const PLACEHOLDER = /^'?(?:$|%)/
+
+/** Is the text as a whole a connection string, as far as its beginning tells? */
+export const isConninfo = (text: string): boolean => WHOLE.test(text)
+
+/** The secrets of the connection strings in `text`. */
+export const conninfoSecrets = (text: string): ConninfoSecrets => {
+  const hasUri = text.includes('://')
+  if (!hasUri && !CONNINFO.test(text)) return NONE
+  const spans = hasUri ? uriPasswords(text) : []
+  const secretKey = new RegExp(SECRET_KEY)
+  for (let match = secretKey.exec(text); match; match = secretKey.exec(text)) {
+    const inUri = hasUri && /[?&]/.test(text.charAt(match.index - 1))
+    const span = valueAt(text, secretKey.lastIndex, inUri)
+    spans.push(span)
+    secretKey.lastIndex = span.end
+  }
+  const open = spans.some(({ start, end }) => PLACEHOLDER.test(text.slice(start, end)))
+  return { spans: spans.filter(({ start, end }) => end > start), open }
+}
+
+/** The value behind `key =`: quoted, or to the next white space, backslashes escaping either way. */
+const valueAt = (text: string, from: number, inUri: boolean): Span => {
+  let start = from
+  if (!inUri) while (/\s/.test(text.charAt(start))) start++
+  const quoted = !inUri && text[start] === "'"
+  const stop = inUri ? /[\s&'"]/ : quoted ? /'/ : /\s/
+  let end = quoted ? start + 1 : start
+  while (end < text.length && !stop.test(text[end]!)) end += !inUri && text[end] === '\\' ? 2 : 1
+  end = Math.min(end, text.length)
+  return { start, end: quoted && text[end] === "'" ? end + 1 : end }
+}
+
+/** The passwords of `scheme://user:password@…`, an empty span where the text ends in its stead. */
+const uriPasswords = (text: string): Span[] => {
+  const spans: Span[] = []
+  let separator = text.indexOf('://')
+  while (separator !== -1) {
+    const next = text.indexOf('://', separator + 3)
+    const span = userInfoPassword(text, separator, next === -1 ? text.length : next)
+    if (span) spans.push(span)
+    separator = next
+  }
+  return spans
+}
+
+const userInfoPassword = (text: string, separator: number, limit: number): Span | undefined => {
+  const from = separator + 3
+  const run = /^[^\s'"]*/.exec(text.slice(from, limit))![0]
+  const authority = /^[^/?#]*/.exec(run)![0]
+  const colon = authority.indexOf(':')
+  if (colon === -1 || authority.slice(0, colon).includes('@')) return undefined
+  const start = from + colon + 1
+  let at = authority.lastIndexOf('@')
+  if (at === -1 && /postgres(?:ql)?$/i.test(text.slice(Math.max(0, separator - 10), separator))) {
+    // a password with a slash is none for libpq, but it was meant as one
+    at = run.lastIndexOf('@')
+    const isPort = /^\d*(?:$|[/?#,])/.test(run.slice(colon + 1))
+    if (at === -1 && (!isPort || start === text.length)) at = run.length
+  }
+  return at > colon ? { start, end: from + at } : undefined
+}

@@ -1,0 +1,48 @@
+/**
+ * Secrets in a text whose lexical state is not known: a server's message, a comment, the tail of a text that
+ * was cut. Only what stands right behind a secret's name is taken for one.
+ */
+import { Lexer, literalValue, type ScanOptions, type Span } from '../sql/scan.ts'
+
+/** A secret, as written and as meant. */
+export interface LooseSecret extends Span {
+  readonly raw: string
+  readonly value: string
+}
+
+/** White space and comments between a name and its literal are looked through so far. */
+const WINDOW = 4096
+
+/** The literals behind names of secrets, in order. See {@link looksLikeSql} for a text that may be a command. */
+export const looseSecrets = (text: string, options: ScanOptions): readonly LooseSecret[] => {
+  const secrets: LooseSecret[] = []
+  const name = /(?:passw[a-z0-9_]*|passphrase|pwd|secret[a-z0-9_]*)"?/gi
+  for (let match = name.exec(text); match; match = name.exec(text)) {
+    const span = literalBehind(text, name.lastIndex, options)
+    if (!span) continue
+    const value = literalValue(text, span, options)
+    secrets.push({ ...span, raw: text.slice(span.start, span.end), value })
+    name.lastIndex = span.end
+  }
+  return secrets
+}
+
+/**
+ * Could the text be part of a command? Where it is not known what is inside of quotes and what is outside,
+ * such a "literal" must stay readable, or a tail could be arranged so that a command in it is not seen.
+ */
+export const looksLikeSql = (text: string): boolean =>
+  /;|(?<![\w$])(?:alter|call|copy|create|delete|do|drop|execute|from|grant|insert|into|join|merge|revoke|select|set|truncate|update|where|with)(?![\w$])/i.test(
+    text,
+  )
+
+const literalBehind = (text: string, from: number, options: ScanOptions): Span | undefined => {
+  const near = new Lexer(text.slice(from, from + WINDOW), options)
+  let more = near.next()
+  // `=`, `:=`, `=>`, `TO`
+  while (more && (/^(?:=|:|=>)$/.test(near.raw) || near.is('to'))) more = near.next()
+  if (!more || near.kind !== 'string') return undefined
+  const lexer = new Lexer(text, options, from + near.start)
+  lexer.next()
+  return { start: lexer.start, end: lexer.end }
+}

@@ -1,0 +1,73 @@
+/** A statement's text with its secrets masked, worked out once per text. */
+import type { QueryText } from '../event.ts'
+import { Lexer, type ScanOptions, type Span } from '../sql/scan.ts'
+import { maskSpans, maskTail, REDACTED } from './redact-mask.ts'
+import { type Secrets, statementSecrets } from './redact-sql.ts'
+
+/** What a text's secrets mean for its event. */
+export interface Masking {
+  readonly text: QueryText
+  /** bound values that are secrets */
+  readonly params: Secrets['params']
+  /** secrets that error texts may quote */
+  readonly words: ReadonlySet<string>
+}
+
+const CLEAN = Symbol('clean')
+
+/** The text's secrets masked; undefined when it has none. */
+export const maskingOf = (text: QueryText): Masking | undefined => {
+  const known = text.masking as Masking | typeof CLEAN | undefined
+  if (known !== undefined) return known === CLEAN ? undefined : known
+  const masking = mask(text)
+  text.masking = masking ?? CLEAN
+  return masking
+}
+
+const mask = (query: QueryText): Masking | undefined => {
+  const secrets = statementSecrets(query.text, query, query.truncated !== undefined)
+  const tail = query.truncated?.tail
+  const maskedTail = tail === undefined ? undefined : maskTail(tail, query)
+  if (!secrets && maskedTail === tail) return undefined
+  const text = secrets ? maskSpans(query.text, secrets.spans) : query.text
+  return {
+    text: masked(query, text, maskedTail),
+    params: secrets?.params ?? new Set(),
+    words: secrets?.words ?? new Set(),
+  }
+}
+
+/** Without the hex form and the hash, by which secrets could be had back. */
+const masked = (query: QueryText, text: string, tail?: string): QueryText => {
+  const { standardConformingStrings, dialect, truncated } = query
+  const plain = { text, standardConformingStrings, dialect }
+  if (!truncated) return plain
+  const cut = { bytes: truncated.bytes, sha256: '' }
+  return { ...plain, truncated: tail === undefined ? cut : { ...cut, tail: withoutFirstRun(tail) } }
+}
+
+/**
+ * A tail begins anywhere, in a secret perhaps. What it begins with goes, up to the first white space or
+ * quote; no more than that, or a tail could be arranged so that a command in it is not seen.
+ */
+const withoutFirstRun = (tail: string): string => tail.replace(/^[^\s'"$;,()/-]+/, REDACTED)
+
+/**
+ * The arguments of `EXECUTE name (…)` masked as far as they are literals: for a prepared statement whose
+ * parameters are secrets.
+ */
+export const maskArguments = (query: QueryText, words: Set<string>): QueryText => {
+  const options: ScanOptions = query
+  const lexer = new Lexer(query.text, options)
+  const spans: Span[] = []
+  let executes = false
+  while (lexer.next()) {
+    if (lexer.is('execute')) executes = true
+    else if (lexer.isPunctuation(';')) executes = false
+    else if (executes && lexer.kind === 'string') {
+      spans.push({ start: lexer.start, end: lexer.end })
+      words.add(lexer.raw)
+    }
+  }
+  return spans.length === 0 ? query : masked(query, maskSpans(query.text, spans), query.truncated?.tail)
+}

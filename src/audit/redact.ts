@@ -1,0 +1,166 @@
+/**
+ * Takes secrets out of events before anything is written: passwords and the like that statements set or
+ * connection strings carry. A literal becomes `<redacted>` as a whole, quotes and prefix included:
+ * `ALTER ROLE bob PASSWORD <redacted>`; of a connection string only the password does. What counts as a
+ * secret is told in `redact-sql.ts`. Hashes, hex forms and lengths of what was masked are left out. The hex
+ * dumper's events are bytes and cannot be redacted.
+ */
+import type { AuditEvent, BoundValues, QueryText, ServerError } from '../event.ts'
+import type { ScanOptions } from '../sql/scan.ts'
+import { maskMessage } from './redact-mask.ts'
+import { type Masking, maskArguments, maskingOf } from './redact-text.ts'
+import { maskValues, type ValueContext } from './redact-values.ts'
+
+/** `event` without its secrets; the event itself when it has none. Pure but for a memory kept on each text. */
+export const redact = (event: AuditEvent): AuditEvent => {
+  switch (event.event) {
+    case 'statement':
+    case 'statement.open':
+    case 'intent':
+    case 'prepare':
+    case 'replication':
+      return redactParts(event, event)
+    case 'message':
+      return event.who.dialect === 'hex' ? event : redactParts(event, event)
+    case 'session.auth':
+      return redactStrings(event, event, ['startup_options', ...ERROR_KEYS])
+    case 'session.end':
+      return redactStrings(event, event, ['end_detail'])
+    case 'txn.end':
+      return redactStrings(event, event, ERROR_KEYS)
+    default:
+      return event
+  }
+}
+
+const ERROR_KEYS = [
+  'error_message',
+  'error_detail',
+  'error_hint',
+  'error_internal_query',
+  'error_context',
+] as const satisfies readonly (keyof ServerError)[]
+const STRING_KEYS = [...ERROR_KEYS, 'command'] as const
+
+type Strings<K extends string> = { readonly [Key in K]?: string | undefined }
+type Fields = Readonly<Record<string, string | number | boolean>>
+
+/** What an event with a text has that may hold a secret. */
+interface Parts extends Strings<(typeof STRING_KEYS)[number]> {
+  readonly text?: QueryText | undefined
+  readonly executed?: QueryText | undefined
+  readonly values?: BoundValues | undefined
+  readonly rows?: readonly BoundValues[] | undefined
+  readonly body_hex?: string | undefined
+  readonly fields?: Fields
+}
+/** Keys that take the place of an event's own. */
+type Patch = Record<string, unknown>
+
+const NO_WORDS: ReadonlySet<string> = new Set()
+const NO_PARAMS: ReadonlySet<number> = new Set()
+const DEFAULT_OPTIONS: ScanOptions = {}
+
+const patched = (event: AuditEvent, patch: Patch | undefined): AuditEvent =>
+  patch === undefined ? event : ({ ...event, ...patch } as AuditEvent)
+
+const redactParts = (event: AuditEvent, parts: Parts): AuditEvent => {
+  const text = parts.text && maskingOf(parts.text)
+  const executed = parts.executed && maskingOf(parts.executed)
+  const values = parts.values !== undefined || parts.rows !== undefined
+  const strings = hasStrings(parts)
+  if (!text && !executed && !values && !strings) return event
+  const patch: Patch = {}
+  const words = new Set([...(text?.words ?? []), ...(executed?.words ?? [])])
+  if (text) patch.text = text.text
+  if (executed) patch.executed = executed.text
+  if (values) patchValues(patch, parts, text, executed, words)
+  if (executed && parts.text && wantsParams(executed))
+    patch.text = maskArguments(text?.text ?? parts.text, words)
+  if (strings) patchStrings(patch, parts, words)
+  return Object.keys(patch).length === 0 ? event : patched(event, patch)
+}
+
+const wantsParams = ({ params }: Masking): boolean => params === 'all' || params.size > 0
+
+const hasStrings = (parts: Parts): boolean =>
+  parts.error_message !== undefined ||
+  parts.error_detail !== undefined ||
+  parts.error_hint !== undefined ||
+  parts.error_internal_query !== undefined ||
+  parts.error_context !== undefined ||
+  parts.command !== undefined ||
+  parts.body_hex !== undefined ||
+  parts.fields !== undefined
+
+const patchValues = (
+  patch: Patch,
+  parts: Parts,
+  text: Masking | undefined,
+  executed: Masking | undefined,
+  words: Set<string>,
+): void => {
+  const context: ValueContext = {
+    // the arguments of EXECUTE are the prepared statement's parameters
+    params: executed && wantsParams(executed) ? 'all' : (text?.params ?? NO_PARAMS),
+    options: parts.text ?? DEFAULT_OPTIONS,
+    puts: () =>
+      PUTS_TOGETHER.test(parts.text?.text ?? '') || PUTS_TOGETHER.test(parts.executed?.text ?? ''),
+    words,
+  }
+  const values = parts.values && maskValues(parts.values, context)
+  if (values) patch.values = values
+  const rows = parts.rows?.map((row) => maskValues(row, context) ?? row)
+  if (rows?.some((row, index) => row !== parts.rows?.[index])) patch.rows = rows
+}
+
+/** A text that may make a statement of its values. */
+const PUTS_TOGETHER = /\|\||format|concat|execute|dblink/i
+
+const patchStrings = (patch: Patch, parts: Parts, words: ReadonlySet<string>): void => {
+  const options = parts.text ?? DEFAULT_OPTIONS
+  Object.assign(patch, maskedStrings(parts, STRING_KEYS, words, options))
+  if (parts.fields) {
+    const { fields } = parts
+    const keys = Object.keys(fields).filter((key) => typeof fields[key] === 'string')
+    const masked = maskedStrings(fields as Strings<string>, keys, words, options)
+    if (masked) patch.fields = { ...fields, ...masked }
+  }
+  if (parts.body_hex !== undefined) {
+    const kept = harmlessHex(parts.body_hex)
+    if (kept.length < parts.body_hex.length) patch.body_hex = kept
+  }
+}
+
+const BODY_SECRET = /passw|passphrase|pwd|secret|:\/\/|(?:create|alter)\s+(?:role|user|group)/i
+
+/** The hex form of bytes up to the first that tell of a secret. */
+const harmlessHex = (hex: string): string => {
+  const at = Buffer.from(hex, 'hex').toString('latin1').search(BODY_SECRET)
+  return at === -1 ? hex : hex.slice(0, 2 * at)
+}
+
+const maskedStrings = <K extends string>(
+  strings: Strings<K>,
+  keys: readonly K[],
+  words: ReadonlySet<string>,
+  options: ScanOptions,
+): Patch | undefined => {
+  let patch: Patch | undefined
+  for (const key of keys) {
+    const text = strings[key]
+    if (text === undefined) continue
+    const masked = maskMessage(text, words, options)
+    if (masked !== text) {
+      patch ??= {}
+      patch[key] = masked
+    }
+  }
+  return patch
+}
+
+const redactStrings = <K extends string>(
+  event: AuditEvent,
+  strings: Strings<K>,
+  keys: readonly K[],
+): AuditEvent => patched(event, maskedStrings(strings, keys, NO_WORDS, DEFAULT_OPTIONS))

@@ -1,0 +1,214 @@
+import { describe, expect, it } from 'vitest'
+import { maskSpans } from '../../../src/audit/redact-mask.ts'
+import { statementSecrets, valueSecrets } from '../../../src/audit/redact-sql.ts'
+import type { ScanOptions } from '../../../src/sql/scan.ts'
+
+const OFF: ScanOptions = { standardConformingStrings: false }
+
+const masked = (text: string, options: ScanOptions = {}): string =>
+  maskSpans(text, statementSecrets(text, options)?.spans ?? [])
+
+/** Each text with its secrets written between « and »: they alone must go. */
+const secret = (name: string, marked: string, options?: ScanOptions) => {
+  it(name, () => {
+    const text = marked.replaceAll(/[«»]/g, '')
+    expect(masked(text, options)).toBe(marked.replaceAll(/«[^»]*»/g, '<redacted>'))
+  })
+}
+
+describe('role statements', () => {
+  secret('ALTER ROLE', "ALTER ROLE bob PASSWORD «'hunter2'»")
+  secret('any case, any space, comments', "aLTeR/**/user bob wITH pASSword/* ' */--x\n«'it''s'»;")
+  secret('no space', "alter role bob password«'x'»")
+  secret(
+    'options around',
+    "create user bob login encrypted password «'x'» valid until '2030-01-01' createdb",
+  )
+  secret('VALID UNTIL before', "create role bob valid until 'infinity' unencrypted password «'x'»")
+  secret('group', "create group g with password «'x'» user bob")
+  secret('escape string', "alter role bob password «E'a\\'b'» login")
+  secret('Unicode escapes', "alter role bob password «U&'a!0062'» uescape '!'")
+  secret('dollar quotes', "alter role bob password «$$it's$$»; select 1")
+  secret('tagged', 'alter role bob password «$q$a$$b$q$» nologin')
+  secret('continued', "alter role bob password «'a'\n  'b'» nologin")
+  secret('backslashes escape', "alter role bob password «'a\\'b'» nologin", OFF)
+  secret('backslashes do not escape', "alter role bob password «'a\\'» nologin")
+  secret('hashed beforehand', "ALTER USER bob PASSWORD «'SCRAM-SHA-256$4096:c2FsdA==$a:b'»")
+  secret(
+    'several statements',
+    "begin; alter role a password «'x'»; alter role b password «'y'»; select 'z'",
+  )
+  secret('PASSWORD NULL', 'alter role bob password null')
+  secret(
+    'a role named password',
+    "alter role password rename to x; create role password login; alter role password password «'x'»",
+  )
+  secret(
+    'settings of a role',
+    "alter role bob set search_path = 'a', 'b'; alter role bob in database d set x to 'y'",
+  )
+  secret(
+    'password_encryption is none',
+    "alter role bob set password_encryption = 'md5'; set password_encryption = 'md5'",
+  )
+})
+
+describe('statements that the server refuses', () => {
+  secret('unterminated', "alter role bob password «'hunter2 login; select 1»")
+  secret('misspelt', "alter role bob pasword «'hunter2'»")
+  secret('with =', "alter role bob password «= 'hunter2'»")
+  secret('unquoted', 'alter role bob password «hunter2 valid until»')
+  secret('a number', 'alter role bob password «12345»')
+  secret('double quotes', 'alter role bob with password «"hunter2"»')
+  secret('as a setting', "alter role bob set password «to 'hunter2'»")
+  secret('turned inside out', "select 'abc; alter role bob password «'hunter2'»; select 1")
+})
+
+describe('options', () => {
+  secret('user mapping', "create user mapping for bob server s options (user 'bob', password «'x'»)")
+  secret(
+    'IF NOT EXISTS',
+    'create user mapping if not exists for public server s options ("password" «\'x\'»)',
+  )
+  secret(
+    'altered',
+    "alter user mapping for bob server s options (set password «'x'», add sslpassword «$$y$$», set user 'b')",
+  )
+  secret('an unknown option of a user mapping', "create user mapping for bob server s options (jwt «'x'»)")
+  secret('an escaped name', 'create user mapping for bob server s options (U&"p\\0061ssword" «\'x\'»)')
+  secret('password_required', "alter user mapping for bob server s options (add password_required 'false')")
+  secret(
+    'server',
+    "create server s foreign data wrapper w options (host 'h', password «'x'», api_key «'y'», port '1')",
+  )
+  secret('wrapper', "alter foreign data wrapper w options (set secret_access_key «'x'», add debug 'true')")
+  secret('with =', "create server s foreign data wrapper w options (host = 'h', password = «'x'»)")
+})
+
+describe('connection strings', () => {
+  secret('subscription', "create subscription s connection 'host=h user=u password=«x»' publication p")
+  secret('password in the middle', "alter subscription s connection 'password=«x» host=h'")
+  secret('quoted value', "alter subscription s connection 'host=h password = «''a b\\'' c''» user=u'")
+  secret('escaped space', "alter subscription s connection 'host=h password=«a\\ b» user=u'")
+  secret('escape string', "select dblink_connect(E'host=h p\\x61ssword=«\\x61bc» user=u')")
+  secret('URI', "select dblink_connect('postgres://bob:«hun:ter2»@h:5432/d?sslmode=require')")
+  secret('URI with a slash in the password', "select dblink('postgresql://bob:«a/b»@h/d', 'select 1')")
+  secret(
+    'URI parameter',
+    "select dblink('postgresql://h/d?user=u&password=«x»&sslmode=require', 'select 1')",
+  )
+  secret('no password in the URI', "select dblink('postgresql://bob@h:5432/d', 'select 1')")
+  secret('several hosts', "select dblink('postgresql://h:5432,g:5433/d', 'select 1')")
+  secret('setting', "alter system set primary_conninfo = 'host=h password=«x» user=u'")
+  secret('set_config', "select set_config('primary_conninfo', 'host=h password=«x»', false)")
+  secret('URI of another scheme', "select http_get('https://bob:«x»@h/p')")
+  secret('a port is no password', "select http_get('http://h:8080/p?x=a@b')")
+  secret('put together', "select dblink_connect(«'c'», 'host=h password=' || «'x'»)")
+  secret('formatted', "select dblink_connect(format('host=%s password=«%s»', «'h'», «'x'»))")
+})
+
+describe('SQL within literals', () => {
+  secret('DO', "do $$ begin alter role bob password «'x'»; perform 'y'; end $$ language 'plpgsql'")
+  secret('DO with a plain literal', "do 'begin alter role bob password «''x''»; end'")
+  secret(
+    'function body',
+    "create function f() returns void as $f$ alter role bob password «'x'» $f$ language 'sql'",
+  )
+  secret('EXECUTE', "do $$ begin execute 'alter role bob password «''x''»'; end $$")
+  secret('dblink_exec', "select dblink_exec('c', 'alter role bob password «''it''''s''»')")
+  secret(
+    'nested dollar quotes',
+    "do $a$ begin execute $b$ do $c$ begin alter role x password «'y'»; end $c$ $b$; end $a$",
+  )
+  secret(
+    'format',
+    "do $$ begin execute format('alter role %I password %L', «'bob'», «'x'»); perform 'y'; end $$",
+  )
+  secret('format with quotes', "select format('alter role bob password «''%s''»', «'x'»)")
+  secret('put together', "do $$ begin execute 'alter role bob password ' || quote_literal(«'x'»); end $$")
+  secret(
+    'put together of many',
+    "do $$ begin execute 'alter role ' || «'bob'» || ' password ' || quote_literal(«'x'»); end $$",
+  )
+  secret(
+    'the quote in another piece',
+    "select dblink_exec(«'c'», 'alter role bob password ''' || «'x'» || «''''»)",
+  )
+  secret(
+    'from a variable',
+    "do $$ declare p text := «'x'»; begin execute format('alter role bob password %L', p); end $$",
+  )
+  secret(
+    'a command beside it stays',
+    "do $$ begin execute 'drop table t' || format('alter role %I password %L', «'b'»); end $$",
+  )
+  secret(
+    'two levels up',
+    "do $$ begin execute format('select dblink_exec(''c'', ''alter role x password %L'')', «'y'»); end $$",
+  )
+  secret(
+    'user mapping',
+    "do $$ begin execute 'create user mapping for b server s options (user ''b'', password «''x''»)'; end $$",
+  )
+  secret('as data', "insert into t values ('create user x password «''y''»', 'z')")
+  secret('PREPARE', "prepare p as select dblink_connect('host=h password=«x»')")
+})
+
+describe('comments', () => {
+  secret(
+    'a statement commented out',
+    "/* alter role bob password «'x'» */ select 1 -- password «'y'»\n, 'z'",
+  )
+})
+
+describe('what is not masked', () => {
+  for (const text of [
+    'select password from users',
+    "update users set password = 'x' where name = 'y'",
+    "insert into users (name, password) values ('a', 'b')",
+    "select * from users where password = 'x' and secret <> 'y'",
+    "select crypt('pw', gen_salt('bf'))",
+    "insert into texts values ('Create user', 'Enter password', 'Save'), ('Reset your password', 'Your user''s password isn''t set', 'a')",
+    "select 'it''s' || 'C:\\temp' || E'\\n'",
+    "create table users (name text default 'x', created_at timestamp)",
+    "alter table users add password text default 'none'",
+    "comment on column users.password is 'hashed'",
+    "comment on role bob is 'x'",
+    "select alter role, password p, 'x' from t; drop table t",
+    "select 'https://example.com/a:b?c=d'",
+    "grant create on schema s to bob; select 'password'",
+    'select pg_catalog.format_type(a, b) as "password" from c',
+  ])
+    it(text, () => {
+      expect(masked(text)).toBe(text)
+    })
+})
+
+describe('parameters', () => {
+  const params = (text: string) => {
+    const found = statementSecrets(text, {})?.params
+    return found === undefined || found === 'all' ? found : [...found]
+  }
+
+  it('are secrets where a literal would be one', () => {
+    expect(params('alter role bob password $2')).toEqual([2])
+    expect(params("select format('alter role %I password %L', $1, $2)")).toBe('all')
+    expect(params("select dblink_exec('c', 'alter role bob password ' || quote_literal($1))")).toBe('all')
+    expect(params('update users set password = $1')).toBeUndefined()
+    expect(params("alter role bob password 'x'")).toEqual([])
+  })
+})
+
+describe('bound values', () => {
+  const value = (text: string) => maskSpans(text, valueSecrets(text, {})?.spans ?? [])
+
+  it('are connection strings or SQL', () => {
+    expect(value('host=h password=x')).toBe('host=h password=<redacted>')
+    expect(value('postgres://u:p@h')).toBe('postgres://u:<redacted>@h')
+    expect(value("alter role bob password 'x'")).toBe('alter role bob password <redacted>')
+    expect(value('connect with host=h password=x please')).toBe(
+      'connect with host=h password=<redacted> please',
+    )
+    expect(value('I forgot my password')).toBe('I forgot my password')
+  })
+})
