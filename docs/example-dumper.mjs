@@ -10,7 +10,7 @@
 const WHO = Object.freeze({ dialect: 'redis' })
 const NO_EVENTS = Object.freeze([])
 
-/** What is kept: of a line, a value or a command's text in bytes; words of a command; unanswered commands. */
+/** What is kept: bytes of a line, a value, a command's text; words of a command; unanswered commands. */
 const MAX_TEXT = 1024
 const MAX_WORDS = 100
 const MAX_QUEUE = 10_000

@@ -1,6 +1,6 @@
 /**
- * Every chunk in hex, as tcpdp's dumper of this name. It knows no protocol and so it cannot redact: passwords
- * and password hashes of a log-in are in its records. It is never chosen unless it is named.
+ * Every chunk in hex, as tcpdp's dumper of this name. It knows no protocol and so it cannot redact: the
+ * passwords and password hashes of a log-in are in its records. It is never chosen unless it is named.
  */
 import { type AuditEvent, type MessageEvent, NO_EVENTS } from '../../src/event.ts'
 import type { Bytes, Direction, Micros } from '../../src/flow.ts'

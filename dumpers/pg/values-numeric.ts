@@ -13,7 +13,7 @@ const special = (value: number): string | undefined => {
 /** Like printf's %g: an exponent below this, or from the type's own limit on, is written as one. */
 const SMALLEST_FIXED = -4
 
-/** `1.25e-7` (from toExponential) as PostgreSQL lays it out: plain, or an exponent of two digits at least. */
+/** `1.25e-7` (from toExponential) as PostgreSQL lays it out: plain, or an exponent of two digits or more. */
 const layOut = (exponential: string, fixedBelow: number): string => {
   const [mantissa = '', power = ''] = exponential.split('e')
   const exponent = Number(power)
@@ -84,7 +84,7 @@ const midpoints = (magnitude: number): [below: number, above: number] => {
   return [magnitude - (magnitude - below) / 2, magnitude + gapAbove / 2]
 }
 
-/** The decimals of `digits` digits beside a magnitude, the nearer first; of two equally near the even one. */
+/** The decimals of `digits` digits beside a magnitude, the nearer first; of equally near ones the even. */
 const nearest = (exact: string, power: number, digits: number): number[] => {
   const down = Number(exact.slice(0, digits))
   const rest = exact.slice(digits)
@@ -97,22 +97,38 @@ const nearest = (exact: string, power: number, digits: number): number[] => {
 /** Digits that show whether a float4 lies halfway between two decimals of up to nine. */
 const EXACT_DIGITS = 100
 const MOST_DIGITS_32 = 9
+/** No two decimals of so many digits are the same normal float4 (FLT_DIG): such a one is the shortest form. */
+const SURE_DIGITS_32 = 6
+const SMALLEST_NORMAL_32 = 2 ** -126
 
-/** A float4 in the shortest form that reads back as the same float4: `1.1`, `1e+06`, `3.4028235e+38`. */
-export const formatFloat4 = (value: number): string => {
-  const known = special(value)
-  if (known !== undefined) return known
-  const magnitude = Math.abs(value)
+const shortest32 = (magnitude: number): string => {
   const [below, above] = midpoints(magnitude)
+  const inside = (decimal: number) => decimal > below && decimal < above
+  const double = magnitude.toExponential()
+  const known = double.indexOf('e') - 1
+  const isEven = above - magnitude === magnitude - below && magnitude >= SMALLEST_NORMAL_32
+  if (isEven && known <= SURE_DIGITS_32) return double
+  // What has more digits than this is halfway between no two decimals: rounding has no choice.
+  if (isEven && known > MOST_DIGITS_32 + 1) {
+    for (let digits = SURE_DIGITS_32; digits < MOST_DIGITS_32; digits++) {
+      const decimal = Number(magnitude.toPrecision(digits))
+      if (inside(decimal)) return decimal.toExponential()
+    }
+    return magnitude.toExponential(MOST_DIGITS_32 - 1)
+  }
   const [mantissa = '', power = ''] = magnitude.toExponential(EXACT_DIGITS).split('e')
   const exact = mantissa.replace('.', '')
   for (let digits = 1; digits <= MOST_DIGITS_32; digits++) {
     // The nearer one may be too far below a power of two, where floats are denser, and the other one not.
-    const decimal = nearest(exact, Number(power), digits).find((near) => near > below && near < above)
-    if (decimal) return (value < 0 ? '-' : '') + layOut(decimal.toExponential(), FIXED_BELOW_32)
+    const decimal = nearest(exact, Number(power), digits).find(inside)
+    if (decimal) return decimal.toExponential()
   }
-  return String(value)
+  return double
 }
+
+/** A float4 in the shortest form that reads back as the same float4: `1.1`, `1e+06`, `3.4028235e+38`. */
+export const formatFloat4 = (value: number): string =>
+  special(value) ?? (value < 0 ? '-' : '') + layOut(shortest32(Math.abs(value)), FIXED_BELOW_32)
 
 export const readFloat4 = (body: Cursor): string => formatFloat4(body.float32())
 export const readFloat8 = (body: Cursor): string => formatFloat8(body.float64())

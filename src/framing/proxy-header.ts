@@ -198,8 +198,8 @@ const readPath = (bytes: Bytes, at: number): string => {
 const CRC32C_TYPE = 0x03
 
 /**
- * Walks the type-length-value extensions and verifies the checksum if there is one (section 2.2.3). Behind an
- * unspecified family the bytes may be something else (not `strict`): broken ones are no fault there.
+ * Walks the type-length-value extensions and verifies the checksum if there is one (section 2.2.3). Behind
+ * an unspecified family the bytes may be something else (not `strict`): broken ones are no fault there.
  */
 const checkExtensions = (header: Bytes, from: number, strict: boolean): string | undefined => {
   let at = from
