@@ -1,0 +1,98 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'smol-toml'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeLive } from '../support/live.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { freePort, isListening, run, runOk, start, until } from '../support/programs.ts'
+import { CLI } from '../support/querytap.ts'
+import { readRecords } from '../support/records.ts'
+
+const RESTARTS = 20
+const SELECT = 'SELECT abalance FROM pgbench_accounts'
+
+let server: Postgres
+let directory: string
+
+beforeAll(async () => {
+  server = await startPostgres()
+  directory = mkdtempSync(join(tmpdir(), 'querytap-restart-'))
+})
+
+afterAll(async () => {
+  await server?.stop()
+  if (directory) rmSync(directory, { recursive: true, force: true })
+})
+
+await describeLive('hot restart under start_server', ['postgres', 'start_server'], () => {
+  const startServer = async (port: number) => {
+    const config = join(directory, 'querytap.toml')
+    const status = join(directory, 'status')
+    writeFileSync(
+      config,
+      stringify({ log: { dir: directory, stdout: false }, dumpLog: { dir: directory } }),
+    )
+    const proxy = [
+      process.execPath,
+      CLI,
+      'proxy',
+      '-s',
+      '-c',
+      config,
+      '-r',
+      `127.0.0.1:${server.port}`,
+      '-d',
+      'pg',
+    ]
+    const program = start('start_server', [
+      `--port=127.0.0.1:${port}`,
+      `--status-file=${status}`,
+      '--',
+      ...proxy,
+    ])
+    // `GENERATION:PID` of each worker that runs
+    const workers = (): string[] => readFileSync(status, 'utf8').trim().split('\n')
+    await until('the first worker', () => isListening(port))
+    await until('its status', () => run('test', ['-s', status]).then(({ code }) => code === 0))
+    const restart = async (generation: number): Promise<void> => {
+      process.kill(program.pid, 'SIGHUP')
+      await until(`generation ${generation} alone`, () => {
+        const running = workers()
+        return running.length === 1 && running[0]?.startsWith(`${generation}:`)
+      })
+    }
+    return { program, restart }
+  }
+
+  test(`${RESTARTS} restarts under pgbench -C: no connection fails, no record is lost`, async () => {
+    const port = await freePort()
+    const target = (at: number) => ['-h', '127.0.0.1', '-p', String(at), '-U', server.user, server.database]
+    await runOk(server.program('pgbench'), ['-i', '-q', ...target(server.port)])
+    const { program, restart } = await startServer(port)
+    const load = ['-n', '-S', '-C', '-c', '4', '-T', '60', ...target(port)]
+    const pgbench = start(server.program('pgbench'), load)
+    let ended = false
+    void pgbench.exited.then(() => {
+      ended = true
+    })
+    for (let generation = 2; generation <= RESTARTS + 1; generation++) {
+      expect(ended, pgbench.output()).toBe(false)
+      await restart(generation)
+    }
+    expect(await pgbench.exited, pgbench.output()).toBe(0)
+    expect(await program.stop()).toBe(0)
+    expect(pgbench.output()).not.toMatch(/fail|abort|error/i)
+    const transactions = Number(/transactions actually processed: (\d+)/.exec(pgbench.output())?.[1])
+    expect(transactions).toBeGreaterThan(100)
+    const records = readRecords(directory)
+    const statements = records.filter(
+      ({ event, query }) => event === 'statement' && query?.startsWith(SELECT),
+    )
+    expect(statements.filter(({ outcome }) => outcome === 'success')).toHaveLength(transactions)
+    const count = (name: string): number => records.filter(({ event }) => event === name).length
+    expect(count('session.end')).toBe(count('session.start'))
+    expect(count('audit.start')).toBe(RESTARTS + 1)
+    expect(count('audit.stop')).toBe(RESTARTS + 1)
+  }, 180_000)
+})
