@@ -19,6 +19,7 @@ export interface Settled {
   readonly rows?: readonly BoundValues[] | undefined
   readonly stmt_name?: string | undefined
   readonly command?: string | undefined
+  readonly command_tag?: string | undefined
   readonly malformed?: boolean | undefined
   readonly function_oid?: number | undefined
   readonly auth_method?: string | undefined
@@ -90,16 +91,16 @@ export const lifeText = (event: AuditLife): string =>
     ...Object.entries(event.fields).map(([key, value]) => `${key}=${value}`),
   ].join(' ')
 
-/** What stands in the place of a row count: the error's code where there is one. */
+/** Rows, or the command's tag where it has none to tell, or the error's code. */
 export const resultText = (event: Settled): string => {
   if (event.outcome !== undefined && event.outcome !== 'success') {
     return (
       event.error_code ?? (event.error_number === undefined ? event.outcome : String(event.error_number))
     )
   }
-  const rows = event.rows_returned || event.rows_affected || event.copy_rows
-  if (rows !== undefined) return countText(rows)
-  return event.rows_returned === undefined ? '' : countText(0)
+  const rows = Math.max(event.rows_returned ?? 0, event.rows_affected ?? 0, event.copy_rows ?? 0)
+  const tag = event.command_tag ?? ''
+  return rows > 0 || /\d$/.test(tag) ? countText(rows) : tag
 }
 
 /** What stands before the text. */
@@ -114,7 +115,8 @@ export const wordsOf = (event: Settled): string => {
   switch (event.event) {
     case 'session.auth': {
       const method = event.auth_method === undefined ? '' : ` (${event.auth_method})`
-      return `${event.outcome === 'success' ? 'logged in' : 'log-in refused'}${method}`
+      if (event.outcome === 'success') return `logged in${method}`
+      return `${event.outcome === 'error' ? 'log-in refused' : 'log-in not finished'}${method}`
     }
     case 'txn.end':
       return `transaction ${(event.txn_outcome ?? '').replace('_', ' ')}`

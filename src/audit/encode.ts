@@ -219,7 +219,8 @@ class LineEncoder implements Encoder {
     const cache = query.cache
     if (cache instanceof EncodedText && cache.format === this.#format) return cache.text
     const text = this.#format.text(query.text)
-    if (query.text.length <= CACHED_TEXT) query.cache = new EncodedText(this.#format, text)
+    if (query.text.length <= CACHED_TEXT && !Object.isFrozen(query))
+      query.cache = new EncodedText(this.#format, text)
     return text
   }
 

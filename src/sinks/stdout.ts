@@ -68,6 +68,8 @@ export class StreamSink {
 
   /** Writes what waits, as far as the reader takes it. */
   flush(): void {
+    // A stream that was destroyed earlier tells nobody: it takes writes and says nothing.
+    if (this.#options.stream.destroyed) this.#gone()
     while (!this.#isGone && !this.#isBlocked && !this.#backlog.isEmpty) {
       const batch = this.#backlog.batch(BLOCK_CHARS, Number.POSITIVE_INFINITY, 1, Date.now() * 1000)
       if (batch === undefined) return

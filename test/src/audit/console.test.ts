@@ -83,6 +83,16 @@ describe('the console form', () => {
       'logged in (md5)',
     ],
     [
+      'a command without rows',
+      statement({ rows_returned: undefined, command_tag: 'BEGIN' }),
+      '        BEGIN  SELECT',
+    ],
+    [
+      'an update of nothing',
+      statement({ rows_returned: undefined, command_tag: 'UPDATE 0' }),
+      '   0 rows  SELECT',
+    ],
+    [
       'a transaction',
       { event: 'txn.end', at: AT, who, txn_seq: 1, txn_outcome: 'rolled_back' },
       'transaction rolled back',

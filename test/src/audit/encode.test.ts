@@ -178,6 +178,10 @@ describe('a record as JSON', () => {
     expect(ofConnection('a').query).toBe(text.text)
   })
 
+  it('encodes a frozen text', () => {
+    expect(json(statement({ text: Object.freeze(textOf('SELECT 2')) })).query).toBe('SELECT 2')
+  })
+
   it('writes the audit’s own life without a connection', () => {
     const life: AuditLife = { event: 'audit.loss', at: AT, fields: { lost_records: 3 } }
     expect(JSON.parse(written(encoder().encode(undefined, life)))).toEqual({

@@ -93,6 +93,15 @@ describe('a stream as output', () => {
     expect(troubles).toEqual([])
   })
 
+  it('notices a stream that was destroyed before it was opened', async () => {
+    const stream = new PassThrough().destroy()
+    await turn()
+    const { sink, troubles } = open(stream)
+    sink.append(lineOf('x'))
+    await turn()
+    expect(troubles.map(({ code }) => code)).toEqual(['write'])
+  })
+
   it('survives a reader that goes away', async () => {
     const child = spawn(process.execPath, ['-e', 'process.stdin.destroy()'], {
       stdio: ['pipe', 'ignore', 'inherit'],
