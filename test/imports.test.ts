@@ -152,7 +152,7 @@ describe('imports', () => {
 
   test('there is no cycle', () => {
     const done = new Set<string>()
-    expect(program.map((file) => cycleFrom(file, [], done)).filter(Boolean)).toEqual([])
+    expect(program.map((file) => cycleFrom(file, [], done)).find(Boolean)).toBeUndefined()
   })
 })
 
