@@ -62,6 +62,7 @@ export class Identity {
 
   /** A transaction is over: a role set in one that was rolled back, or set for it alone, is gone. */
   transactionEnded(rolledBack: boolean): void {
+    if (this.#role === this.#roleAtBegin && !this.#roleIsLocal) return
     if (rolledBack) this.#role = this.#roleAtBegin
     else if (this.#roleIsLocal) this.#role = this.#roleAtEnd
     this.#roleIsLocal = false

@@ -17,7 +17,7 @@ export interface FrameHandler {
    * (longer than what was kept when it was cut).
    */
   frame(type: number, bytes: Bytes, start: number, end: number, length: number): void
-  /** Bytes of a body beyond what is kept, `head` being the kept ones; called before `frame`. */
+  /** Bytes of a body beyond what is kept of it (if anything is), `head` being the kept ones; called before `frame`. */
   beyond(type: number, head: Bytes, bytes: Bytes, start: number, end: number): void
   /** The header makes no sense: framing is lost, nothing more is framed. `left` bytes of this chunk were not used. */
   lost(left: number): void
@@ -90,8 +90,8 @@ export abstract class Framer {
       }
       const type = this.type
       const keep = this.#handler.header(type, length)
-      if (end - at >= length && (keep >= length || keep === SKIP)) {
-        if (keep !== SKIP) this.#handler.frame(type, chunk, at, at + length, length)
+      if (end - at >= length && (keep >= length || keep <= 0)) {
+        if (keep !== SKIP) this.#handler.frame(type, chunk, at, keep === 0 ? at : at + length, length)
         at += length
       } else {
         this.#open(length, keep)
@@ -138,7 +138,7 @@ export abstract class Framer {
         this.#store(chunk, at, wanted)
         at += wanted
       }
-      if (stop > at) this.#handler.beyond(this.type, this.#head(), chunk, at, stop)
+      if (stop > at && this.#keep > 0) this.#handler.beyond(this.type, this.#head(), chunk, at, stop)
     }
     this.#left -= stop - start
     if (this.#left === 0 && this.#keep !== SKIP) {
