@@ -40,12 +40,19 @@ abstract class TypedValues {
     const oid = this.oids[index] ?? 0
     if (this.binary(index)) {
       if (oid === 0 || (cut && !TEXT_FAMILY.has(oid))) return `\\x${bytes.toString('hex')}`
-      return decodeBinary(oid, bytes, this.decoding.text)
+      return decodeBinary(oid, bytes, (part) => strictText(this.decoding, part))
     }
     const whole = cut ? bytes.subarray(0, wholeCharacters(bytes)) : bytes
     const text = this.decoding.text(whole)
     return this.decoding.valid(whole, 0, whole.length, text) ? text : `\\x${bytes.toString('hex')}`
   }
+}
+
+/** Throws at bytes that are not text in the client's encoding, so that the value is shown as hex. */
+const strictText = (decoding: TextDecoding, bytes: Bytes): string => {
+  const text = decoding.text(bytes)
+  if (!decoding.valid(bytes, 0, bytes.length, text)) throw new TypeError('not text in the client encoding')
+  return text
 }
 
 /** text, varchar, bpchar, name, json, unknown: their binary form is their text. */

@@ -46,7 +46,7 @@ const settleError = (state: PgState, error: ServerError): void => {
       return
     }
     case 'Parse':
-      state.meant.set(head.statement, head.prepared?.text)
+      state.meant.set(head.statement, head.prepared)
       state.writePrepare(head, 'error', error)
       break
     case 'Bind':

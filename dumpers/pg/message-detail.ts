@@ -2,12 +2,12 @@
 import type { BoundValues, MessageEvent, QueryText } from '../../src/event.ts'
 import type { Command } from './commands.ts'
 import { F } from './messages.ts'
-import type { PgState } from './state.ts'
+import type { MessageLog, PgState } from './state.ts'
 
 /** Names of which the text is remembered, so that an Execute can show what it runs. */
 const MAX_NAMES = 1024
 
-export class MessageLines {
+export class MessageLines implements MessageLog {
   readonly #state: PgState
   readonly #statements = new Map<string, QueryText | undefined>()
   readonly #portals = new Map<string, QueryText | undefined>()

@@ -268,7 +268,7 @@ export const abandon = (state: PgState, command: Command, outcome: Outcome, reas
   if (execution !== undefined && reason !== undefined) execution.reason ??= reason
   switch (command.kind) {
     case 'Parse':
-      state.meant.set(command.statement, command.prepared?.text)
+      state.meant.set(command.statement, command.prepared)
       state.writePrepare(command, outcome)
       return
     case 'Bind':

@@ -22,6 +22,7 @@ import type { LongBind } from './bound-values.ts'
 import { decodeErrorResponse, decodeParameterStatus, decodeStartup } from './decode.ts'
 import { closeCommands, onErrorResponse } from './failures.ts'
 import { Login } from './login.ts'
+import { Memory } from './memory.ts'
 import { MessageLines } from './message-detail.ts'
 import { B, F } from './messages.ts'
 import * as replies from './replies.ts'
@@ -33,11 +34,6 @@ type Phase = 'startup' | 'asking' | 'login' | 'ready' | 'opaque' | 'lost' | 'ove
 
 /** Most frontend bytes that are kept undecoded while their meaning awaits the answer to an SSL or GSS request. */
 const MAX_HELD = 65_536
-/** Kept of a text, and of all that is queued, before the log-in or when the process is short of memory. */
-const SHORT_TEXT = 4096
-const LOGIN_QUEUE = 65_536
-/** The queue may hold this many times `maxQueryBytes`. */
-const QUEUE_FACTOR = 8
 /** Kept of bodies that are small by nature; the server's own limit for them is 10,000 (PQ_SMALL_MESSAGE_LIMIT). */
 const SMALL = 16_384
 const MAX_ERROR = 65_536
@@ -60,18 +56,19 @@ export class PgSession implements Session {
   #undecodedIn = 0
   #undecodedOut = 0
   #long: LongText | LongBind | undefined
-  #budgeted = 0
+  readonly #memory: Memory
   fatal: ServerError | undefined
 
   constructor(context: SessionContext) {
     this.#state = new PgState(context)
     this.#login = new Login(this.#state)
+    this.#memory = new Memory(this.#state)
     if (context.detail === 'message') this.#state.lines = new MessageLines(this.#state)
     this.#frontend = new PgFramer(this.#frontendFrames())
     this.#backend = new PgFramer(this.#backendFrames())
     this.#frontend.expect('startup')
     this.#backend.expect('typed')
-    this.#limit()
+    this.#memory.limit(false)
   }
 
   get login(): 'before' | 'loggedIn' | 'opaque' {
@@ -90,10 +87,10 @@ export class PgSession implements Session {
 
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
     this.#state.now = at
-    if (this.#state.context.budget !== undefined) this.#limit()
+    if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
     if (from === 'backend') this.#feedBackend(chunk)
     else this.#feedFrontend(chunk)
-    this.#account()
+    this.#memory.account(this.#frontend.held + this.#backend.held + (this.#held?.length ?? 0))
     return this.#take()
   }
 
@@ -115,10 +112,7 @@ export class PgSession implements Session {
     if (this.#phase === 'ready') closeCommands(this.#state)
     this.#login.release()
     this.#phase = 'over'
-    this.#account()
-    const { budget } = state.context
-    if (budget !== undefined) budget.used -= this.#budgeted
-    this.#budgeted = 0
+    this.#memory.release()
     return this.#take()
   }
 
@@ -345,7 +339,7 @@ export class PgSession implements Session {
     const state = this.#state
     if (this.#phase === 'login') {
       this.#phase = 'ready'
-      this.#limit()
+      this.#memory.limit(true)
       this.#login.outcome('success')
       state.txn.status = status
       return
@@ -424,31 +418,5 @@ export class PgSession implements Session {
   #count(from: Direction, bytes: number): void {
     if (from === 'frontend') this.#undecodedIn += bytes
     else this.#undecodedOut += bytes
-  }
-
-  /** How much may be kept: less before the log-in, and when the process is over its budget. */
-  #limit(): void {
-    const state = this.#state
-    const { budget } = state.context
-    const before = this.#phase !== 'ready'
-    const scarce = budget !== undefined && budget.used > budget.limit
-    state.textLimit = scarce ? SHORT_TEXT : before ? LOGIN_QUEUE : state.limits.maxQueryBytes
-    state.queueLimit = before || scarce ? LOGIN_QUEUE * 4 : state.limits.maxQueryBytes * QUEUE_FACTOR
-  }
-
-  /** Tells the process what this session holds. */
-  #account(): void {
-    const { budget } = this.#state.context
-    if (budget === undefined) return
-    const { queue, prepared, portals } = this.#state
-    const held =
-      this.#frontend.held +
-      this.#backend.held +
-      queue.cost +
-      prepared.bytes +
-      portals.bytes +
-      (this.#held?.length ?? 0)
-    budget.used += held - this.#budgeted
-    this.#budgeted = held
   }
 }

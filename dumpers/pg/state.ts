@@ -1,5 +1,5 @@
 /** What the two directions of a session share: the queue between them, and what names mean by now. */
-import type { AuditEvent, Outcome, QueryText, ServerError } from '../../src/event.ts'
+import type { AuditEvent, BoundValues, Outcome, QueryText, ServerError } from '../../src/event.ts'
 import type { Micros } from '../../src/flow.ts'
 import { Cursor } from '../../src/framing/cursor.ts'
 import type { SessionContext, SessionLimits } from '../../src/session.ts'
@@ -7,13 +7,20 @@ import type { PgBoundValues } from './bound-values.ts'
 import { type Command, CommandQueue } from './commands.ts'
 import { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
-import type { MessageLines } from './message-detail.ts'
-import { type Portal, PortalStore, PreparedStore } from './statements.ts'
+import { type Portal, PortalStore, type Prepared, PreparedStore } from './statements.ts'
 import { type TextDecoding, UTF8 } from './text.ts'
 import { Transaction } from './transaction.ts'
 
 /** Texts of prepared statements may hold this many times `maxQueryBytes` per session. */
 const STORE_FACTOR = 4
+
+/** Writes a line for each message that names a query. */
+export interface MessageLog {
+  query(text: QueryText | undefined): void
+  parse(command: Command): void
+  bind(command: Command, values: BoundValues | undefined): void
+  execute(command: Command): void
+}
 
 export class PgState {
   readonly limits: SessionLimits
@@ -25,7 +32,7 @@ export class PgState {
   readonly txn: Transaction
   readonly cursor = new Cursor()
   /** `detail = "message"`: writes a line per message instead of records */
-  lines: MessageLines | undefined
+  lines: MessageLog | undefined
   /** events since the last feed */
   out: AuditEvent[] = []
   /** time of the chunk at hand */
@@ -57,7 +64,7 @@ export class PgState {
   /** ends of transactions, told behind the record of the statement that ended them */
   readonly #later: AuditEvent[] = []
   /** Parse that failed or was never answered, by name: what a Bind of it meant */
-  readonly meant = new Map<string, QueryText | undefined>()
+  readonly meant = new Map<string, Prepared | undefined>()
   /** portals whose Bind was skipped: their Executes are told in its record */
   readonly skippedPortals = new Set<string>()
 
@@ -154,15 +161,16 @@ export class PgState {
 
   /** What ties a Bind to the statement of that name, as names stand now. */
   bindTo(execution: Execution, statement: string): void {
-    const prepared = this.prepared.get(statement)
+    const prepared = this.meant.has(statement) ? this.meant.get(statement) : this.prepared.get(statement)
     execution.stmtName = statement === '' ? undefined : statement
-    if (prepared !== undefined && !this.meant.has(statement)) {
-      execution.text = prepared.text
-      if (prepared.text === undefined) execution.prepareSeq = prepared.seq
-      const values = execution.values as PgBoundValues | undefined
-      if (values !== undefined) values.oids = prepared.oids
-    } else if (this.meant.has(statement)) execution.text = this.meant.get(statement)
-    else execution.prepareSeq = this.prepared.evicted(statement)
+    if (prepared === undefined) {
+      execution.prepareSeq = this.prepared.evicted(statement)
+      return
+    }
+    execution.text = prepared.text
+    if (prepared.text === undefined) execution.prepareSeq = prepared.seq
+    const values = execution.values as PgBoundValues | undefined
+    if (values !== undefined) values.oids = prepared.oids
   }
 
   /** A portal is gone: the record of what it did, if it was not given yet. */

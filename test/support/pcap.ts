@@ -17,6 +17,8 @@ export interface Conversation {
   readonly pieces: Piece[]
 }
 
+type Flow = Conversation & { readonly next: Map<Direction, number> }
+
 const ETHERNET = 1
 
 /** The conversations with `serverPort`, in the order of their first bytes. */
@@ -24,7 +26,7 @@ export const readConversations = (file: string, serverPort: number): readonly Co
   const pcap = readFileSync(file)
   const nanos = pcap.readUInt32LE(0) === 0xa1b23c4d
   if (pcap.readUInt32LE(20) !== ETHERNET) throw new Error(`${file}: Ethernet wanted`)
-  const flows = new Map<number, Conversation & { next: Map<Direction, number> }>()
+  const flows = new Map<number, Flow>()
   for (let at = 24; at + 16 <= pcap.length; ) {
     const length = pcap.readUInt32LE(at + 8)
     const fraction = pcap.readUInt32LE(at + 4)
@@ -32,9 +34,9 @@ export const readConversations = (file: string, serverPort: number): readonly Co
     const segment = readSegment(pcap.subarray(at + 16, at + 16 + length))
     at += 16 + length
     if (segment === undefined) continue
-    const from = segment.destination === serverPort ? 'frontend' : 'backend'
+    const from: Direction = segment.destination === serverPort ? 'frontend' : 'backend'
     const clientPort = from === 'frontend' ? segment.source : segment.destination
-    const flow = flows.get(clientPort) ?? { clientPort, pieces: [], next: new Map() }
+    const flow: Flow = flows.get(clientPort) ?? { clientPort, pieces: [], next: new Map() }
     flows.set(clientPort, flow)
     if (segment.syn) flow.next.set(from, (segment.sequence + 1) >>> 0)
     if (segment.bytes.length === 0) continue
