@@ -108,10 +108,14 @@ class Tap implements FlowObserver {
     if (this.#detached) return
     this.#detached = true
     try {
-      this.#inner = this.#options.onDetached?.(this.#facts, at) ?? NOBODY
       this.#options.onError(error, this.#facts)
     } catch {
       // Nobody is left to be told.
+    }
+    try {
+      this.#inner = this.#options.onDetached?.(this.#facts, at) ?? NOBODY
+    } catch {
+      this.#inner = NOBODY
     }
   }
 }

@@ -144,6 +144,7 @@ export class Stage {
   listener!: Listener
   backend!: Backend
   #ids = 0
+  #where: { port: number | undefined; address: string } = { port: undefined, address: '' }
   #watchers: (() => void)[] = []
 
   openFlow: OpenFlow = (facts) => {
@@ -179,6 +180,7 @@ export class Stage {
         ...deps,
       },
     )
+    this.#where = { port: this.listener.port, address: this.listener.address }
     return this
   }
 
@@ -189,8 +191,8 @@ export class Stage {
   }
 
   rawClient(): Socket {
-    const port = this.listener.port
-    const where = port === undefined ? { path: this.listener.address } : { port, host: LOOPBACK }
+    const { port, address } = this.#where
+    const where = port === undefined ? { path: address } : { port, host: LOOPBACK }
     const socket = connect({ ...where, allowHalfOpen: true })
     socket.on('error', () => {})
     this.clients.push(socket)
@@ -201,7 +203,9 @@ export class Stage {
   async pair(): Promise<{ client: Socket; server: Socket; flow: Seen }> {
     const client = await this.client()
     const server = await this.backend.next()
-    return { client, server, flow: await this.flow() }
+    const flow = await this.flow()
+    await until('dialled', () => flow.dials === 1)
+    return { client, server, flow }
   }
 
   /** The flow opened last, or the next one. */
@@ -228,15 +232,25 @@ export const readAll = async (socket: Socket): Promise<Buffer> => {
 }
 
 /** Exactly so many bytes; further ones stay with the socket. */
-export const read = async (socket: Socket, count: number): Promise<Buffer> => {
-  socket.pause()
-  for (;;) {
-    const bytes = socket.read(count) as Buffer | null
-    if (bytes) return bytes
-    if (socket.readableEnded || socket.destroyed) throw new Error(`ended before ${count} bytes`)
-    await Promise.race([once(socket, 'readable'), once(socket, 'end'), once(socket, 'close')])
-  }
-}
+export const read = (socket: Socket, count: number): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    let got: Buffer = Buffer.alloc(0)
+    const settle = () => {
+      socket.off('data', take).off('close', gone).off('end', gone).pause()
+    }
+    const gone = () => {
+      settle()
+      reject(new Error(`ended after ${got.length} of ${count} bytes`))
+    }
+    const take = (chunk: Buffer) => {
+      got = Buffer.concat([got, chunk])
+      if (got.length < count) return
+      settle()
+      if (got.length > count) socket.unshift(got.subarray(count))
+      resolve(got.subarray(0, count))
+    }
+    socket.on('data', take).on('close', gone).on('end', gone).resume()
+  })
 
 /** Waits for a condition that no event tells of. */
 export const until = async (what: string, condition: () => boolean): Promise<void> => {
