@@ -1,5 +1,5 @@
 /**
- * Where a connection string holds a secret: libpq's `key=value` form and URIs (manual, "Connection Strings").
+ * Where a connection string holds a secret: in libpq's `key=value` form or a URI (manual, libpq).
  */
 import type { Span } from '../sql/scan.ts'
 

@@ -13,7 +13,7 @@ export interface LooseSecret extends Span {
 /** White space and comments between a name and its literal are looked through so far. */
 const WINDOW = 4096
 
-/** The literals behind names of secrets, in order. See {@link looksLikeSql} for a text that may be a command. */
+/** The literals behind names of secrets, in order.  */
 export const looseSecrets = (text: string, options: ScanOptions): readonly LooseSecret[] => {
   const secrets: LooseSecret[] = []
   const name = /(?:passw[a-z0-9_]*|passphrase|pwd|secret[a-z0-9_]*)"?/gi
@@ -26,15 +26,6 @@ export const looseSecrets = (text: string, options: ScanOptions): readonly Loose
   }
   return secrets
 }
-
-/**
- * Could the text be part of a command? Where it is not known what is inside of quotes and what is outside,
- * such a "literal" must stay readable, or a tail could be arranged so that a command in it is not seen.
- */
-export const looksLikeSql = (text: string): boolean =>
-  /;|(?<![\w$])(?:alter|call|copy|create|delete|do|drop|execute|from|grant|insert|into|join|merge|revoke|select|set|truncate|update|where|with)(?![\w$])/i.test(
-    text,
-  )
 
 const literalBehind = (text: string, from: number, options: ScanOptions): Span | undefined => {
   const near = new Lexer(text.slice(from, from + WINDOW), options)

@@ -1,7 +1,8 @@
 /** Puts the mask in the place of what must not be seen. */
 import type { ScanOptions, Span } from '../sql/scan.ts'
 import { conninfoSecrets } from './redact-conninfo.ts'
-import { looksLikeSql, looseSecrets } from './redact-loose.ts'
+import { looseSecrets } from './redact-loose.ts'
+import { looksLikeSql } from './redact-names.ts'
 
 /** Stands in a record for a secret, quotes included. */
 export const REDACTED = '<redacted>'

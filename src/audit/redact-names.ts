@@ -15,14 +15,31 @@ const HARMLESS_MAPPING_OPTIONS: ReadonlySet<string> = new Set([
   'sslkey',
   'use_scram_passthrough',
 ])
-/** options of CREATE and ALTER ROLE (gram.y, AlterOptRoleElem), and what else may follow a role of that name */
-const ROLE_WORDS: ReadonlySet<string> = new Set(
-  `null password encrypted unencrypted inherit noinherit superuser nosuperuser createdb nocreatedb createrole
-  nocreaterole login nologin replication noreplication bypassrls nobypassrls createuser nocreateuser connection
-  valid user role group admin sysid in with set reset rename add drop`.split(/\s+/),
+/** options of CREATE and ALTER ROLE (gram.y), and what else may follow a role that is called password */
+const ROLE_WORDS: ReadonlySet<string> = new Set([
+  ...['null', 'password', 'encrypted', 'unencrypted', 'inherit', 'noinherit', 'superuser', 'nosuperuser'],
+  ...[
+    'createdb',
+    'nocreatedb',
+    'createrole',
+    'nocreaterole',
+    'createuser',
+    'nocreateuser',
+    'login',
+    'nologin',
+  ],
+  ...['replication', 'noreplication', 'bypassrls', 'nobypassrls', 'connection', 'valid', 'sysid'],
+  ...['user', 'role', 'group', 'admin', 'in', 'with', 'set', 'reset', 'rename', 'add', 'drop'],
+])
+const VERBS = [
+  ...['alter', 'call', 'copy', 'create', 'delete', 'do', 'drop', 'execute', 'grant', 'insert', 'merge'],
+  ...['revoke', 'select', 'set', 'truncate', 'update', 'with'],
+]
+const COMMAND = new RegExp(`^\\s{0,64}(?:${VERBS.join('|')})\\s`, 'i')
+const COMMAND_PART = new RegExp(
+  `;|(?<![\\w$])(?:${[...VERBS, 'from', 'into', 'join', 'where'].join('|')})(?![\\w$])`,
+  'i',
 )
-const COMMAND =
-  /^\s{0,64}(?:alter|call|copy|create|delete|do|drop|execute|grant|insert|merge|revoke|select|set|truncate|update|with)\s/i
 
 /**
  * Could the text hold a secret? Cheap, and true too often: names of secrets, connection strings, what
@@ -44,3 +61,9 @@ export const mayFollowPassword = (word: string): boolean => ROLE_WORDS.has(word.
 
 /** Does the text look like a statement of its own? Those are not masked on mere suspicion. */
 export const beginsCommand = (text: string): boolean => COMMAND.test(text)
+
+/**
+ * Could the text be part of a command? Where it is not known what is inside of quotes and what is outside,
+ * such a "literal" must stay readable, or a text could be arranged so that a command in it is not seen.
+ */
+export const looksLikeSql = (text: string): boolean => COMMAND_PART.test(text)

@@ -3,17 +3,18 @@
  * its secret away just as well. In doubt a literal is masked, never anything that could be a command.
  *
  * Masked are: what follows PASSWORD (or another name of a secret) as a literal, wherever that is; every
- * literal of CREATE/ALTER ROLE, USER and GROUP but that of VALID UNTIL and of SET; of OPTIONS (…) the values
- * of secret names, of a user mapping all but those of known harmless names; the secret in a connection string,
- * wherever that stands; the same inside of literals (function bodies, DO, dynamic SQL). Where a text is put
- * together from pieces and such a statement is among them, all literals and bound values of that statement.
+ * literal of CREATE/ALTER ROLE, USER and GROUP but that of VALID UNTIL and of SET; of OPTIONS (…) the
+ * values of secret names, of a user mapping all but those of known harmless names; the secret in a
+ * connection string, wherever that stands; the same inside of literals (function bodies, DO, dynamic SQL).
+ * Where a text is put together from pieces and such a statement is among them, all literals and bound values
+ * of that statement.
  *
  * Not masked is an application's own data: `UPDATE users SET password = 'x'`, `crypt('x', …)`.
  */
 import { identifierName, Lexer, readLiteral, type ScanOptions, type Span } from '../sql/scan.ts'
 import { conninfoSecrets, isConninfo } from './redact-conninfo.ts'
+import { Found, type Hints, NO_HINTS, putsTogether, type Secrets, type Source } from './redact-found.ts'
 import { looseSecrets } from './redact-loose.ts'
-import { inOrder } from './redact-mask.ts'
 import {
   beginsCommand,
   isHarmlessMappingOption,
@@ -23,16 +24,6 @@ import {
   maySecret,
 } from './redact-names.ts'
 
-/** What is to be masked in a text. */
-export interface Secrets {
-  /** in order, without overlap */
-  readonly spans: readonly Span[]
-  /** bound values by number, from 1 */
-  readonly params: ReadonlySet<number> | 'all'
-  /** the secrets in the forms in which a server could quote them */
-  readonly words: ReadonlySet<string>
-}
-
 /** Deeper literals within literals are masked whole if they could hold a secret. */
 const MAX_DEPTH = 6
 
@@ -41,8 +32,8 @@ export const statementSecrets = (text: string, options: ScanOptions, cut = false
   maySecret(text) ? collect(text, options, 0, cut) : undefined
 
 /**
- * The secrets of a bound value: of a connection string, or of SQL. `params` is `all` if it is a piece that the
- * statement may put together with other values.
+ * The secrets of a bound value: of a connection string, or of SQL. `params` is `all` if it is a piece that
+ * the statement may put together with other values.
  */
 export const valueSecrets = (value: string, options: ScanOptions): Secrets | undefined =>
   maySecret(value) ? collect(value, options, 1) : undefined
@@ -52,41 +43,8 @@ const collect = (text: string, options: ScanOptions, depth: number, cut = false)
   const source = (start: number, end: number): Span => ({ start, end })
   if (depth === 0) new Level(text, options, 0, source, found).scan(cut)
   else if (putsTogether(scanValue(text, options, depth, source, found))) found.params = 'all'
-  if (found.spans.length === 0 && found.params !== 'all' && found.params.size === 0) return undefined
-  for (const { start, end } of found.spans) found.word(text.slice(start, end))
-  return { spans: inOrder(found.spans), params: found.params, words: found.words }
+  return found.secrets(text)
 }
-
-/** What all levels of one text find together; spans are of the outermost text. */
-class Found {
-  readonly spans: Span[] = []
-  params: Set<number> | 'all' = new Set()
-  readonly words = new Set<string>()
-
-  word(text: string): void {
-    if (text !== '') this.words.add(text)
-  }
-
-  param(number: number): void {
-    if (this.params !== 'all') this.params.add(number)
-  }
-}
-
-/** What a piece of dynamic SQL tells about the statement that it is a piece of. */
-interface Hints {
-  /** it begins one of the statements that have secrets */
-  readonly command: boolean
-  /** it ends, or has a placeholder, where a secret belongs */
-  readonly open: boolean
-  /** the same of a connection string */
-  readonly conninfoOpen: boolean
-}
-
-type Source = (start: number, end: number) => Span
-
-const putsTogether = ({ command, open, conninfoOpen }: Hints): boolean => (command && open) || conninfoOpen
-
-const NO_HINTS: Hints = { command: false, open: false, conninfoOpen: false }
 
 /** A value: connection string, or SQL, or neither. */
 const scanValue = (
@@ -97,8 +55,7 @@ const scanValue = (
   found: Found,
 ): Hints => {
   const mask = ({ start, end }: Span) => {
-    found.spans.push(source(start, end))
-    found.word(value.slice(start, end))
+    found.mask(source(start, end), value.slice(start, end))
   }
   if (isConninfo(value)) {
     const { spans, open } = conninfoSecrets(value)
@@ -319,7 +276,7 @@ class Level {
   #maskRest(): void {
     const { start } = this.#lexer
     const rest = this.#text.slice(start)
-    this.#found.spans.push(this.#source(start, this.#text.length))
+    this.#found.mask(this.#source(start, this.#text.length))
     for (const word of rest.match(/[^\s'"]+/g) ?? []) if (word.length > 3) this.#found.word(word)
     const lexer = new Lexer(rest, this.#options)
     while (lexer.next()) if (lexer.kind !== 'punctuation') this.#found.word(lexer.raw)
@@ -364,9 +321,7 @@ class Level {
   }
 
   #mask({ start, end }: Span, value: string, raw: string): void {
-    this.#found.spans.push(this.#source(start, end))
-    this.#found.word(raw)
-    this.#found.word(value)
+    this.#found.mask(this.#source(start, end), raw, value)
   }
 
   #maskCandidate(candidate: Candidate): void {

@@ -1,8 +1,9 @@
 /** A statement's text with its secrets masked, worked out once per text. */
 import type { QueryText } from '../event.ts'
 import { Lexer, type ScanOptions, type Span } from '../sql/scan.ts'
+import type { Secrets } from './redact-found.ts'
 import { maskSpans, maskTail, REDACTED } from './redact-mask.ts'
-import { type Secrets, statementSecrets } from './redact-sql.ts'
+import { statementSecrets } from './redact-sql.ts'
 
 /** What a text's secrets mean for its event. */
 export interface Masking {

@@ -1,9 +1,10 @@
 /** Bound values of which some are masked. */
-import type { BoundValues } from '../event.ts'
+import type { BoundValues, QueryText } from '../event.ts'
 import type { ScanOptions } from '../sql/scan.ts'
+import type { Secrets } from './redact-found.ts'
 import { maskSpans, REDACTED } from './redact-mask.ts'
 import { maySecret } from './redact-names.ts'
-import { type Secrets, valueSecrets } from './redact-sql.ts'
+import { valueSecrets } from './redact-sql.ts'
 
 /** Shorter values cannot hold a connection string or a statement with a secret. */
 const SHORTEST_SECRET = 8
@@ -11,59 +12,52 @@ const SHORTEST_SECRET = 8
 const PLAIN_TYPE = /^(?:int|float|numeric|bool|date|time|interval|uuid|oid)/
 const HEX = /^\\x(?:[0-9a-f]{2})*$/
 
-/** What is known of the statement that the values are bound to. */
-export interface ValueContext {
-  /** which values the text takes as secrets */
-  readonly params: Secrets['params']
-  readonly options: ScanOptions
-  /** may the statement put its values together? */
-  puts(): boolean
-  /** the secrets that are found are added */
-  readonly words: Set<string>
+/** Bound values of which some are masked, with the secrets that error texts may quote. */
+export interface Masked extends BoundValues {
+  readonly words: ReadonlySet<string>
 }
 
-/** The values with what must not be seen masked, or undefined when there is nothing. */
-export const maskValues = (values: BoundValues, context: ValueContext): BoundValues | undefined => {
-  const { params, words } = context
-  if (params === 'all') return maskAll(values, words)
-  let masked: (string | undefined)[] | undefined
+/** The texts that values are bound to. */
+interface Texts {
+  readonly text?: QueryText | undefined
+  readonly executed?: QueryText | undefined
+}
+
+/** A text that may make a statement of its values. */
+const PUTS_TOGETHER = /\|\||format|concat|execute|dblink/i
+const DEFAULT_OPTIONS: ScanOptions = {}
+
+/**
+ * The values with what must not be seen masked, or undefined when there is nothing. `params` are those that
+ * are secrets as a whole.
+ */
+export const maskValues = (
+  values: BoundValues,
+  params: Secrets['params'],
+  texts: Texts,
+): Masked | undefined => {
+  if (params === 'all') return maskAll(values)
+  const options = texts.text ?? DEFAULT_OPTIONS
+  let masked: MaskedValues | undefined
   for (let index = 0; index < values.count; index++) {
     const whole = params.has(index + 1)
-    const secrets = whole ? undefined : secretsOf(values, index, context.options)
-    if (secrets?.params === 'all' && context.puts()) return maskAll(values, words)
-    const text = whole
-      ? maskWhole(values, index, words)
-      : secrets && maskPart(values, index, secrets, words)
-    if (text === undefined) continue
-    masked ??= []
-    masked[index] = text
+    const secrets = whole ? undefined : secretsOf(values, index, options)
+    if (!whole && !secrets) continue
+    if (secrets?.params === 'all' && putTogether(texts)) return maskAll(values)
+    masked ??= new MaskedValues(values)
+    if (secrets) masked.maskPart(index, secrets)
+    else masked.maskWhole(index)
   }
-  return masked && new MaskedValues(values, masked)
+  return masked
 }
 
-const maskAll = (values: BoundValues, words: Set<string>): BoundValues => {
-  const masked = Array.from({ length: values.count }, (_, index) => maskWhole(values, index, words))
-  return new MaskedValues(values, masked)
-}
+const putTogether = ({ text, executed }: Texts): boolean =>
+  PUTS_TOGETHER.test(text?.text ?? '') || PUTS_TOGETHER.test(executed?.text ?? '')
 
-const maskWhole = (values: BoundValues, index: number, words: Set<string>): string | undefined => {
-  const text = values.text(index)
-  if (text === null) return undefined
-  words.add(text)
-  return REDACTED
-}
-
-const maskPart = (
-  values: BoundValues,
-  index: number,
-  secrets: Secrets,
-  words: Set<string>,
-): string | undefined => {
-  const text = values.text(index)
-  if (text === null || secrets.spans.length === 0) return undefined
-  for (const word of secrets.words) words.add(word)
-  // the spans are those of the bytes, not of their hex form
-  return HEX.test(text) ? REDACTED : maskSpans(text, secrets.spans)
+const maskAll = (values: BoundValues): Masked => {
+  const masked = new MaskedValues(values)
+  for (let index = 0; index < values.count; index++) masked.maskWhole(index)
+  return masked
 }
 
 const secretsOf = (values: BoundValues, index: number, options: ScanOptions): Secrets | undefined => {
@@ -75,17 +69,32 @@ const secretsOf = (values: BoundValues, index: number, options: ScanOptions): Se
   return valueSecrets(HEX.test(text) ? Buffer.from(text.slice(2), 'hex').toString() : text, options)
 }
 
-class MaskedValues implements BoundValues {
+class MaskedValues implements Masked {
   readonly count: number
   readonly typesKnown: boolean
+  readonly words = new Set<string>()
   readonly #values: BoundValues
-  readonly #masked: readonly (string | undefined)[]
+  readonly #masked: (string | undefined)[] = []
 
-  constructor(values: BoundValues, masked: readonly (string | undefined)[]) {
+  constructor(values: BoundValues) {
     this.count = values.count
     this.typesKnown = values.typesKnown
     this.#values = values
-    this.#masked = masked
+  }
+
+  maskWhole(index: number): void {
+    const text = this.#values.text(index)
+    if (text === null) return
+    this.words.add(text)
+    this.#masked[index] = REDACTED
+  }
+
+  maskPart(index: number, secrets: Secrets): void {
+    const text = this.#values.text(index)
+    if (text === null || secrets.spans.length === 0) return
+    for (const word of secrets.words) this.words.add(word)
+    // the spans are those of the bytes, not of their hex form
+    this.#masked[index] = HEX.test(text) ? REDACTED : maskSpans(text, secrets.spans)
   }
 
   text(index: number): string | null {

@@ -9,9 +9,9 @@ import type { AuditEvent, BoundValues, QueryText, ServerError } from '../event.t
 import type { ScanOptions } from '../sql/scan.ts'
 import { maskMessage } from './redact-mask.ts'
 import { type Masking, maskArguments, maskingOf } from './redact-text.ts'
-import { maskValues, type ValueContext } from './redact-values.ts'
+import { maskValues } from './redact-values.ts'
 
-/** `event` without its secrets; the event itself when it has none. Pure but for a memory kept on each text. */
+/** `event` without its secrets; the event itself when it has none. Pure but for a memory on each text. */
 export const redact = (event: AuditEvent): AuditEvent => {
   switch (event.event) {
     case 'statement':
@@ -61,27 +61,36 @@ const NO_WORDS: ReadonlySet<string> = new Set()
 const NO_PARAMS: ReadonlySet<number> = new Set()
 const DEFAULT_OPTIONS: ScanOptions = {}
 
-const patched = (event: AuditEvent, patch: Patch | undefined): AuditEvent =>
-  patch === undefined ? event : ({ ...event, ...patch } as AuditEvent)
-
 const redactParts = (event: AuditEvent, parts: Parts): AuditEvent => {
   const text = parts.text && maskingOf(parts.text)
   const executed = parts.executed && maskingOf(parts.executed)
-  const values = parts.values !== undefined || parts.rows !== undefined
+  // the arguments of EXECUTE are the prepared statement's parameters
+  const params = wantsParams(executed) ? 'all' : (text?.params ?? NO_PARAMS)
+  const values = parts.values && maskValues(parts.values, params, parts)
+  const rows = parts.rows?.map((row) => maskValues(row, params, parts))
   const strings = hasStrings(parts)
-  if (!text && !executed && !values && !strings) return event
+  if (!text && !executed && !values && !rows && !strings) return event
+
+  const words = new Set<string>()
+  for (const source of [text, executed, values, ...(rows ?? [])])
+    for (const word of source?.words ?? []) words.add(word)
   const patch: Patch = {}
-  const words = new Set([...(text?.words ?? []), ...(executed?.words ?? [])])
   if (text) patch.text = text.text
   if (executed) patch.executed = executed.text
-  if (values) patchValues(patch, parts, text, executed, words)
-  if (executed && parts.text && wantsParams(executed))
-    patch.text = maskArguments(text?.text ?? parts.text, words)
+  if (values) patch.values = values
+  if (rows?.some((row) => row)) patch.rows = parts.rows?.map((row, index) => rows[index] ?? row)
+  if (parts.text && wantsParams(executed)) patch.text = maskArguments(text?.text ?? parts.text, words)
   if (strings) patchStrings(patch, parts, words)
-  return Object.keys(patch).length === 0 ? event : patched(event, patch)
+  return patched(event, patch)
 }
 
-const wantsParams = ({ params }: Masking): boolean => params === 'all' || params.size > 0
+const patched = (event: AuditEvent, patch: Patch | undefined): AuditEvent =>
+  patch === undefined || isEmpty(patch) ? event : ({ ...event, ...patch } as AuditEvent)
+
+const isEmpty = (patch: Patch): boolean => Object.keys(patch).length === 0
+
+const wantsParams = (masking: Masking | undefined): boolean =>
+  masking !== undefined && (masking.params === 'all' || masking.params.size > 0)
 
 const hasStrings = (parts: Parts): boolean =>
   parts.error_message !== undefined ||
@@ -92,30 +101,6 @@ const hasStrings = (parts: Parts): boolean =>
   parts.command !== undefined ||
   parts.body_hex !== undefined ||
   parts.fields !== undefined
-
-const patchValues = (
-  patch: Patch,
-  parts: Parts,
-  text: Masking | undefined,
-  executed: Masking | undefined,
-  words: Set<string>,
-): void => {
-  const context: ValueContext = {
-    // the arguments of EXECUTE are the prepared statement's parameters
-    params: executed && wantsParams(executed) ? 'all' : (text?.params ?? NO_PARAMS),
-    options: parts.text ?? DEFAULT_OPTIONS,
-    puts: () =>
-      PUTS_TOGETHER.test(parts.text?.text ?? '') || PUTS_TOGETHER.test(parts.executed?.text ?? ''),
-    words,
-  }
-  const values = parts.values && maskValues(parts.values, context)
-  if (values) patch.values = values
-  const rows = parts.rows?.map((row) => maskValues(row, context) ?? row)
-  if (rows?.some((row, index) => row !== parts.rows?.[index])) patch.rows = rows
-}
-
-/** A text that may make a statement of its values. */
-const PUTS_TOGETHER = /\|\||format|concat|execute|dblink/i
 
 const patchStrings = (patch: Patch, parts: Parts, words: ReadonlySet<string>): void => {
   const options = parts.text ?? DEFAULT_OPTIONS

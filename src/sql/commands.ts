@@ -190,8 +190,8 @@ export interface RoleChange {
 }
 
 /**
- * `SET [SESSION|LOCAL] ROLE x`, `SET [SESSION|LOCAL] role TO|= x`, `RESET ROLE`; also what implies a return to
- * the session's own: `SET SESSION AUTHORIZATION x`, `RESET SESSION AUTHORIZATION`, `DISCARD ALL`.
+ * `SET [SESSION|LOCAL] ROLE x`, `SET [SESSION|LOCAL] role TO|= x`, `RESET ROLE`; also what implies a return
+ * to the session's own: `SET SESSION AUTHORIZATION x`, `RESET SESSION AUTHORIZATION`, `DISCARD ALL`.
  * `RESET ALL` leaves the role as it is. A role that `set_config` sets is not seen.
  */
 export const parseSetRole = (

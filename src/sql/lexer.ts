@@ -10,7 +10,7 @@ export type TokenKind =
   | 'word'
   /** `"…"`, `U&"…"` */
   | 'quoted'
-  /** any literal in quotes: `'…'`, `E'…'`, `U&'…'`, `N'…'`, `B'…'`, `X'…'`, `$tag$…$tag$`, continuations included */
+  /** `'…'`, `E'…'`, `U&'…'`, `N'…'`, `B'…'`, `X'…'`, `$tag$…$tag$`, continuations included */
   | 'string'
   | 'number'
   /** `$1` */
@@ -70,7 +70,7 @@ const CLASSES: Uint8Array = (() => {
 const classOf = (code: number): number => (code < 128 ? CLASSES[code]! : code >= 128 ? IDENT_START : 0)
 
 /**
- * A cursor over the tokens of a text: each `next()` moves it on, `kind`, `start`, `end` and `terminated` tell
+ * A cursor over the tokens of a text: each `next()` moves it on; `kind`, `start`, `end`, `terminated` tell
  * where it stands. One object per text, none per token.
  */
 export class Lexer {

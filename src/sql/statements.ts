@@ -20,9 +20,36 @@ export interface SqlStatement extends Span {
  * statement that could run.
  */
 export const splitStatements = (text: string, options: ScanOptions = {}): readonly SqlStatement[] => {
-  const splitter = new Splitter(new Lexer(text, options), options)
-  return splitter.split()
+  const single = singleStatement(text, options)
+  return single ? [single] : new Splitter(new Lexer(text, options), options).split()
 }
+
+/** Most texts are one statement, and their characters say so: no comment, no semicolon but at the end. */
+const singleStatement = (text: string, options: ScanOptions): SqlStatement | undefined => {
+  if (text.includes('--') || text.includes('/*')) return undefined
+  let end = text.length
+  while (end > 0 && SPACE.includes(text[end - 1]!)) end--
+  if (text[end - 1] === ';') end--
+  const semicolon = text.indexOf(';')
+  if (semicolon !== -1 && semicolon < end) return undefined
+  while (end > 0 && SPACE.includes(text[end - 1]!)) end--
+  const lexer = new Lexer(text, options)
+  const words: string[] = []
+  if (!lexer.next() || lexer.start >= end) return undefined
+  const { start } = lexer
+  while (isWord(lexer) && lexer.end <= end) {
+    words.push(wordOf(lexer, options))
+    if (words.length === MAX_WORDS || !lexer.next()) break
+  }
+  return { start, end, words }
+}
+
+const SPACE = ' \t\n\r\f\v'
+
+const isWord = ({ kind }: Lexer): boolean => kind === 'word' || kind === 'quoted'
+
+const wordOf = (lexer: Lexer, options: ScanOptions): string =>
+  lexer.kind === 'word' ? fold(lexer.raw) : `"${identifierName(lexer.text, lexer, options)}`
 
 class Splitter {
   readonly #lexer: Lexer
@@ -69,11 +96,8 @@ class Splitter {
   }
 
   #collectWord(): void {
-    const { kind, raw } = this.#lexer
-    if (kind === 'word') this.#words.push(fold(raw))
-    else if (kind === 'quoted')
-      this.#words.push(`"${identifierName(this.#lexer.text, this.#lexer, this.#options)}`)
-    this.#inWords = (kind === 'word' || kind === 'quoted') && this.#words.length < MAX_WORDS
+    if (isWord(this.#lexer)) this.#words.push(wordOf(this.#lexer, this.#options))
+    this.#inWords = isWord(this.#lexer) && this.#words.length < MAX_WORDS
   }
 
   #track(): void {

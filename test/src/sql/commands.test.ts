@@ -44,7 +44,7 @@ describe('parseExecute', () => {
     ['explain (analyze, costs off) execute p(1)', { name: 'p' }],
     ['create table t as execute p', { name: 'p' }],
     [
-      'create temp table if not exists s.as (a, b) using heap with (x=1) on commit drop as execute p(1) with no data',
+      'create temp table if not exists s.as (a, b) using heap with (x=1) as execute p(1) with no data',
       { name: 'p' },
     ],
     ['explain create unlogged table t as execute p', { name: 'p' }],

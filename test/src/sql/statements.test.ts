@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { splitStatements } from '../../../src/sql/scan.ts'
+import { Lexer, splitStatements } from '../../../src/sql/scan.ts'
 
 const split = (text: string) => splitStatements(text).map(({ start, end }) => text.slice(start, end))
 const words = (text: string) => splitStatements(text).map((statement) => statement.words)
@@ -56,5 +57,38 @@ describe('splitStatements', () => {
       ['a', 'b', 'c', 'd', 'e', 'f'],
       [],
     ])
+  })
+
+  it('gives the same with a comment in front, which takes the longer way', () => {
+    const piece = fc.constantFrom(
+      'a',
+      ' ',
+      ';',
+      "'",
+      '"B"',
+      '$$',
+      '(a;b)',
+      '1',
+      '\n',
+      'begin atomic',
+      'E',
+      '-',
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const text = pieces.join('')
+        const shifted = splitStatements(`/**/${text}`).map((statement) => ({
+          ...statement,
+          start: statement.start - 4,
+          end: statement.end - 4,
+        }))
+        // an unterminated literal ends with the text, white space and all; nothing of it runs
+        const lexer = new Lexer(text)
+        let closed = true
+        while (lexer.nextWithComments()) closed = lexer.terminated
+        if (closed) expect(splitStatements(text)).toEqual(shifted)
+      }),
+      { numRuns: 3000 },
+    )
   })
 })
