@@ -3,12 +3,14 @@
  * an event that cannot be redacted or encoded becomes a record without its text: no statement goes missing,
  * no secret gets out.
  */
-import type { AuditEvent, FlowFacts, Line, Micros, Sink } from '../event.ts'
+import type { AuditEvent, DirectEncoder, FlowFacts, Line, Micros, Sink } from '../event.ts'
 import type { Encoder } from './encode.ts'
 
 /** Takes encoded lines, numbers and writes them when it likes; never throws. */
 export interface LineOutput {
   append(line: Line): void
+  /** Takes the event by the fast path; false when it must come as a line. */
+  appendDirect?(encoder: DirectEncoder, flow: FlowFacts | undefined, event: AuditEvent): boolean
 }
 
 export interface Channel {
@@ -78,10 +80,21 @@ class Pipeline implements Sink {
     let encoder: Encoder | undefined
     let line: Line | undefined
     for (const channel of this.#options.channels) {
+      if (this.#direct(channel, flow, masked)) continue
       if (line === undefined || encoder !== channel.encoder)
         line = this.#encode(channel.encoder, flow, masked)
       encoder = channel.encoder
       channel.output.append(line)
+    }
+  }
+
+  /** What the fast path cannot encode for an error, the encoder of lines gets to deal with. */
+  #direct({ encoder, output }: Channel, flow: FlowFacts | undefined, event: AuditEvent): boolean {
+    if (encoder.direct === undefined || output.appendDirect === undefined) return false
+    try {
+      return output.appendDirect(encoder.direct, flow, event)
+    } catch {
+      return false
     }
   }
 

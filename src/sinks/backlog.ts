@@ -85,16 +85,27 @@ export class Backlog {
     return this.#written
   }
 
+  /** the number that the next line will get, if none waits */
+  get nextSeq(): number {
+    return this.#seq + 1
+  }
+
+  /** `count` numbered lines were written past the queue. */
+  skip(count: number): void {
+    this.#seq += count
+    this.#written += count
+  }
+
   push(line: Line): void {
     this.#lines.push(line)
     this.#cost += costOf(line)
   }
 
-  /** Puts a line before all others. */
-  unshift(line: Line): void {
-    this.#lines.splice(0, this.#first, line)
+  /** Puts lines before all others. */
+  unshift(...lines: readonly Line[]): void {
+    this.#lines = [...lines, ...this.#lines.slice(this.#first)]
     this.#first = 0
-    this.#cost += costOf(line)
+    for (const line of lines) this.#cost += costOf(line)
   }
 
   /** Drops the oldest lines until the bound is kept, or all of them. */

@@ -6,10 +6,11 @@
  */
 import { closeSync, fstatSync, ftruncateSync, rmSync, statSync, writeSync } from 'node:fs'
 import { ConfigError, SinkError } from '../errors.ts'
-import type { Line } from '../event.ts'
+import type { AuditEvent, DirectEncoder, FlowFacts, Line } from '../event.ts'
 import { Backlog, type EncodeLife, type TornLine } from './backlog.ts'
 import { BlockWriter, type WriteCall } from './block.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
+import { DirectBlock } from './direct.ts'
 import { Finisher } from './finish.ts'
 import { HEARTBEAT_MS, Owner } from './owner.ts'
 import type { RetentionLimits } from './retention.ts'
@@ -66,6 +67,7 @@ export class FileSink {
   readonly #clock: Clock
   readonly #writer: BlockWriter
   readonly #backlog: Backlog
+  readonly #direct = new DirectBlock()
   readonly #trouble: Trouble
   readonly #owner: Owner
   readonly #place: Place
@@ -113,7 +115,7 @@ export class FileSink {
 
   /** records that wait to be written */
   get waiting(): number {
-    return this.#backlog.waiting
+    return this.#backlog.waiting + this.#direct.count
   }
 
   /** Takes a line; it is written at the end of this turn of the event loop. Never throws. */
@@ -122,10 +124,30 @@ export class FileSink {
     this.#backlog.push(line)
     if (this.#trouble.isOn) this.#dropExcess()
     else if (this.#backlog.isOverBound) this.flush()
-    else if (!this.#isScheduled) {
-      this.#isScheduled = true
-      setImmediate(this.#turn)
+    else this.#schedule()
+  }
+
+  /**
+   * Takes a record by the fast path, if its encoder writes that kind and nothing waits before it; else answers
+   * false, and it must come by `append`. Never throws.
+   */
+  appendDirect(encoder: DirectEncoder, flow: FlowFacts | undefined, event: AuditEvent): boolean {
+    if (this.#isClosed || this.#trouble.isOn || !this.#backlog.isEmpty) return false
+    if (!this.#direct.add(encoder, this.#backlog.nextSeq, flow, event)) {
+      if (this.#direct.count === 0) return false
+      // it may be the room that was missing
+      this.flush()
+      if (this.#trouble.isOn || !this.#backlog.isEmpty) return false
+      if (!this.#direct.add(encoder, this.#backlog.nextSeq, flow, event)) return false
     }
+    this.#schedule()
+    return true
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(this.#turn)
   }
 
   /** Writes what waits, now; in trouble that is left to the next retry. Never throws. */
@@ -171,6 +193,7 @@ export class FileSink {
       this.#writeAll()
       this.#trouble.over()
     } catch (error) {
+      this.#putBack()
       const code = error instanceof SinkError ? error.code : 'write'
       this.#trouble.on(new SinkError(code, `${this.#file.path}: ${messageOf(error)}`, { cause: error }))
       this.#dropExcess()
@@ -186,10 +209,53 @@ export class FileSink {
   #writeAll(): void {
     this.#lookAfter()
     this.#completeTorn()
+    this.#writeDirect()
     this.#writeWaiting()
     if (!this.#wantsReopen) return
     this.#rotate('reopen')
     this.#writeWaiting()
+  }
+
+  /** Writes the block as it stands; when a rotation is due its records go the way of the others. */
+  #writeDirect(): void {
+    const direct = this.#direct
+    if (direct.count === 0) return
+    const due = this.#mayRotate() && this.#clock.nowMs() >= this.#file.until
+    if (due || this.#wantsReopen || direct.used > this.#room()) {
+      this.#putBack()
+      return
+    }
+    const { bytes, error } = this.#writer.bytes(this.#file.fd, direct.bytes)
+    this.#file.size += bytes
+    if (error === undefined) this.#backlog.skip(direct.count)
+    else this.#keepUnwritten(bytes)
+    direct.clear()
+    if (error !== undefined) throw error
+  }
+
+  /** The block's records wait as lines. */
+  #putBack(): void {
+    if (this.#direct.count === 0) return
+    this.#backlog.unshift(...this.#direct.lines())
+    this.#direct.clear()
+  }
+
+  /** Of a block of which only `bytes` were written, a torn record is kept to be completed, the rest as lines. */
+  #keepUnwritten(bytes: number): void {
+    const whole = this.#direct.wholeBefore(bytes)
+    const block = this.#direct.bytes
+    const start = whole === 0 ? 0 : block.lastIndexOf('\n', bytes - 1) + 1
+    this.#backlog.skip(whole)
+    const rest = this.#direct.lines().slice(whole)
+    if (bytes > start) {
+      this.#torn = {
+        whole: Buffer.from(block.subarray(start, block.indexOf('\n', start) + 1)),
+        written: bytes - start,
+      }
+      this.#backlog.skip(1)
+      rest.shift()
+    }
+    this.#backlog.unshift(...rest)
   }
 
   #writeWaiting(): void {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { SinkError } from '../../src/errors.ts'
-import type { AuditLife, Line } from '../../src/event.ts'
+import type { AuditEvent, AuditLife, DirectEncoder, Line } from '../../src/event.ts'
 import type { Clock } from '../../src/sinks/clock.ts'
 import { type FileSink, type FileSinkOptions, openFileSink } from '../../src/sinks/file.ts'
 import { compareNames, parseName } from '../../src/sinks/names.ts'
@@ -48,6 +48,17 @@ export const lineOf = (text: string, at = NOON * 1000): Line => ({
   tail: `,"text":${JSON.stringify(text)}}`,
   at,
 })
+
+/** An encoder of the fast path: its records look like those of {@link lineOf}. */
+export const directOf = (text: string): DirectEncoder => ({
+  encode: (buffer, at, seq) => {
+    const record = `{"ts":"2024-05-01T12:00:00.000000Z","event":"statement","log_seq":${seq},"text":${JSON.stringify(text)}}\n`
+    return buffer.length - at < record.length * 3 ? -1 : at + buffer.write(record, at)
+  },
+})
+
+/** What is given beside {@link directOf}, which does not look at it. */
+export const ANY_EVENT: AuditEvent = { event: 'session.start', at: 0, who: { dialect: 'test' } }
 
 export const encodeLife = ({ event, at, fields }: AuditLife): Line => ({
   head: `{"event":"${event}","log_seq":`,

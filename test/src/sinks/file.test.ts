@@ -15,7 +15,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigError } from '../../../src/errors.ts'
-import { LogDirectory, lineOf, textsOf } from '../../support/log-files.ts'
+import { ANY_EVENT, directOf, LogDirectory, lineOf, textsOf } from '../../support/log-files.ts'
 
 let log: LogDirectory
 beforeEach(() => {
@@ -53,6 +53,34 @@ describe('writing', () => {
       [2, 'b'],
       [3, 'c'],
     ])
+  })
+
+  it('takes records by the fast path in order with lines, in one write', async () => {
+    const disk = new Disk()
+    const sink = log.open({ write: disk.write })
+    expect(sink.appendDirect(directOf('a'), undefined, ANY_EVENT)).toBe(true)
+    expect(sink.appendDirect(directOf('b'), undefined, ANY_EVENT)).toBe(true)
+    expect(sink.waiting).toBe(2)
+    await turn()
+    expect(disk.calls).toBe(1)
+    expect(sink.appendDirect(directOf('c'), undefined, ANY_EVENT)).toBe(true)
+    sink.append(lineOf('d'))
+    expect(sink.appendDirect(directOf('e'), undefined, ANY_EVENT)).toBe(false)
+    sink.append(lineOf('e'))
+    await sink.close()
+    expect(log.records().map(({ log_seq, text }) => [log_seq, text])).toEqual(
+      ['a', 'b', 'c', 'd', 'e'].map((text, i) => [i + 1, text]),
+    )
+  })
+
+  it('makes room for the fast path by writing what it has', async () => {
+    const sink = log.open()
+    const texts = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat(2000)}`)
+    for (const text of texts) {
+      if (!sink.appendDirect(directOf(text), undefined, ANY_EVENT)) throw new Error('not taken')
+    }
+    await sink.close()
+    expect(textsOf(log.records())).toEqual(texts)
   })
 
   it('writes lines without a number as they are', () => {
@@ -192,16 +220,21 @@ describe('trouble', () => {
   })
 
   it('loses, repeats and tears nothing for any pattern of room on the disk', { timeout: 30_000 }, () => {
-    const steps = fc.array(fc.tuple(fc.nat(120), fc.nat(4)), { minLength: 1, maxLength: 40 })
+    const steps = fc.array(fc.tuple(fc.nat(220), fc.nat(4)), { minLength: 1, maxLength: 40 })
+    const paths = fc.array(fc.boolean(), { minLength: 1, maxLength: 9 })
     fc.assert(
-      fc.property(steps, (pattern) => {
+      fc.property(steps, paths, fc.constantFrom(0, 150, 400), (pattern, isDirect, rotationSize) => {
         const inner = new LogDirectory(mkdtempSync(join(log.dir, 'p')))
         const disk = new Disk()
-        const sink = inner.open({ write: disk.write, rotationSize: 150 })
+        const sink = inner.open({ write: disk.write, rotationSize })
         let next = 0
         for (const [room, lines] of pattern) {
           disk.room = room
-          for (let i = 0; i < lines; i++) sink.append(lineOf(`é${next++}`))
+          for (let i = 0; i < lines; i++, next++) {
+            const direct = isDirect[next % isDirect.length] === true
+            const taken = direct && sink.appendDirect(directOf(`é${next}`), undefined, ANY_EVENT)
+            if (!taken) sink.append(lineOf(`é${next}`))
+          }
           sink.flush()
           inner.clock.advance(5000)
         }
@@ -213,7 +246,7 @@ describe('trouble', () => {
         expect(records.map(({ log_seq }) => log_seq)).toEqual(records.map((_, i) => i + 1))
         void sink.close()
       }),
-      { numRuns: 25 },
+      { numRuns: 60 },
     )
   })
 
