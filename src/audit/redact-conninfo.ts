@@ -13,7 +13,7 @@ export interface ConninfoSecrets {
 const NONE: ConninfoSecrets = { spans: [], open: false }
 
 const SECRET_KEY =
-  /(?<![a-z0-9_])(?:(?:ssl)?password|passwd|pwd|oauth_client_secret|scram_(?:client|server)_key)\s{0,64}=/gi
+  /(?<![a-z0-9_])(?:(?:ssl)?pas+w(?:or)?d|pwd|oauth_client_secret|scram_(?:client|server)_key)\s{0,64}=/gi
 /** begins as a connection string does, or has a key that they have and hardly anything else has */
 const CONNINFO =
   /^\s{0,64}[a-z_]{1,64}\s{0,64}=|(?<![a-z0-9_])(?:host|hostaddr|dbname|sslmode|user)\s{0,64}=/i
@@ -37,6 +37,22 @@ export const conninfoSecrets = (text: string): ConninfoSecrets => {
   }
   const open = spans.some(({ start, end }) => PLACEHOLDER.test(text.slice(start, end)))
   return { spans: spans.filter(({ start, end }) => end > start), open }
+}
+
+/** The forms in which libpq or a server may quote such a secret: unescaped, decoded, in pieces of a URI. */
+export const quotableForms = (secret: string): readonly string[] => {
+  const unquoted = /^'(.*)'$/s.exec(secret)?.[1] ?? secret
+  const unescaped = unquoted.replaceAll(/\\(.)/gs, '$1')
+  const decoded = unquoted.replaceAll(/(?:%[0-9a-f]{2})+/gi, (bytes) =>
+    Buffer.from(bytes.replaceAll('%', ''), 'hex').toString(),
+  )
+  return [
+    secret,
+    unquoted,
+    unescaped,
+    decoded,
+    ...unquoted.split(/[/:@?#&]/).filter((piece) => piece.length > 3),
+  ]
 }
 
 /** The value behind `key =`: quoted, or to the next white space, backslashes escaping either way. */

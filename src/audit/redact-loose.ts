@@ -16,7 +16,7 @@ const WINDOW = 4096
 /** The literals behind names of secrets, in order.  */
 export const looseSecrets = (text: string, options: ScanOptions): readonly LooseSecret[] => {
   const secrets: LooseSecret[] = []
-  const name = /(?:passw[a-z0-9_]*|passphrase|pwd|secret[a-z0-9_]*)"?/gi
+  const name = /(?:pas+w[a-z0-9_]*|passphrase|pwd|secret[a-z0-9_]*)"?/gi
   for (let match = name.exec(text); match; match = name.exec(text)) {
     const span = literalBehind(text, name.lastIndex, options)
     if (!span) continue

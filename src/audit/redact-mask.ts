@@ -50,7 +50,7 @@ export const maskTail = (tail: string, options: ScanOptions): string =>
   maskOnSight(tail, options, ({ start, end }) => !looksLikeSql(tail.slice(start, end)))
 
 const maskOnSight = (text: string, options: ScanOptions, wanted: (span: Span) => boolean): string => {
-  if (!/passw|passphrase|pwd|secret|:\/\//i.test(text)) return text
+  if (!/pas+w|passphrase|pwd|secret|:\/\//i.test(text)) return text
   const spans = [...looseSecrets(text, options), ...conninfoSecrets(text).spans]
   return maskSpans(text, inOrder(spans.filter(wanted)))
 }

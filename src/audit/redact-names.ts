@@ -1,9 +1,9 @@
 /** The words by which the redactor knows a secret. */
 
-const MAY_HOLD_SECRET = /pass(?:w|ph)|pwd|secret|blink|:\/\/|\\|&['"]|(?:alter|create)(?![\w$])/i
-const SECRET = /passw|passphrase|pwd|secret/i
-const SECRET_OPTION =
-  /passw|passphrase|pwd|secret|token|credential|(?:api|access|account|private|encryption)_?key/i
+const MAY_HOLD_SECRET = /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|\\|&['"]|(?:alter|create)(?![\w$])/i
+/** misspelt ones too: a server that knows no option `pasword` tells nobody that its value is a password */
+const SECRET = /pas+w|psw|pwd|passphrase|secret/i
+const SECRET_OPTION = /token|credential|(?:api|access|account|private|encryption)_?key/i
 /** settings of the server and of libpq that have such a name */
 const HARMLESS: ReadonlySet<string> = new Set(['password_required', 'password_encryption'])
 const HARMLESS_MAPPING_OPTIONS: ReadonlySet<string> = new Set([
@@ -51,7 +51,7 @@ export const maySecret = (text: string): boolean => MAY_HOLD_SECRET.test(text)
 export const isSecretName = (name: string): boolean => SECRET.test(name) && !HARMLESS.has(name)
 
 /** The same within OPTIONS (…). */
-export const isSecretOption = (name: string): boolean => SECRET_OPTION.test(name) && !HARMLESS.has(name)
+export const isSecretOption = (name: string): boolean => isSecretName(name) || SECRET_OPTION.test(name)
 
 /** An option of a user mapping that is no secret; those of unknown wrappers may be. */
 export const isHarmlessMappingOption = (name: string): boolean => HARMLESS_MAPPING_OPTIONS.has(name)

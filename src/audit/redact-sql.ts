@@ -12,7 +12,7 @@
  * Not masked is an application's own data: `UPDATE users SET password = 'x'`, `crypt('x', …)`.
  */
 import { identifierName, Lexer, readLiteral, type ScanOptions, type Span } from '../sql/scan.ts'
-import { conninfoSecrets, isConninfo } from './redact-conninfo.ts'
+import { conninfoSecrets, isConninfo, quotableForms } from './redact-conninfo.ts'
 import { Found, type Hints, NO_HINTS, putsTogether, type Secrets, type Source } from './redact-found.ts'
 import { looseSecrets } from './redact-loose.ts'
 import {
@@ -55,7 +55,7 @@ const scanValue = (
   found: Found,
 ): Hints => {
   const mask = ({ start, end }: Span) => {
-    found.mask(source(start, end), value.slice(start, end))
+    found.mask(source(start, end), ...quotableForms(value.slice(start, end)))
   }
   if (isConninfo(value)) {
     const { spans, open } = conninfoSecrets(value)

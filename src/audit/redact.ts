@@ -117,7 +117,7 @@ const patchStrings = (patch: Patch, parts: Parts, words: ReadonlySet<string>): v
   }
 }
 
-const BODY_SECRET = /passw|passphrase|pwd|secret|:\/\/|(?:create|alter)\s+(?:role|user|group)/i
+const BODY_SECRET = /pas+w|passphrase|pwd|secret|:\/\/|(?:create|alter)\s+(?:role|user|group)/i
 
 /** The hex form of bytes up to the first that tell of a secret. */
 const harmlessHex = (hex: string): string => {

@@ -81,12 +81,14 @@ describe('options', () => {
     'server',
     "create server s foreign data wrapper w options (host 'h', password «'x'», api_key «'y'», port '1')",
   )
+  secret('misspelt', "create server s foreign data wrapper w options (host 'h', pasword «'x'»)")
   secret('wrapper', "alter foreign data wrapper w options (set secret_access_key «'x'», add debug 'true')")
   secret('with =', "create server s foreign data wrapper w options (host = 'h', password = «'x'»)")
 })
 
 describe('connection strings', () => {
   secret('subscription', "create subscription s connection 'host=h user=u password=«x»' publication p")
+  secret('misspelt', "select dblink_connect('host=h pasword=«x»')")
   secret('password in the middle', "alter subscription s connection 'password=«x» host=h'")
   secret('quoted value', "alter subscription s connection 'host=h password = «''a b\\'' c''» user=u'")
   secret('escaped space', "alter subscription s connection 'host=h password=«a\\ b» user=u'")

@@ -214,6 +214,23 @@ describe('error texts', () => {
     ).toBe('unterminated quoted string at or near "<redacted>"')
   })
 
+  it('lose the forms in which a connection string is quoted', () => {
+    const detail = (text: string, error_detail: string) =>
+      redacted({ text: query(text), error_detail }).error_detail
+    expect(
+      detail(
+        "select dblink_connect('postgres://a:hunter2/x@h/d')",
+        'invalid integer value "hunter2" for "port"',
+      ),
+    ).toBe('invalid integer value "<redacted>" for "port"')
+    expect(detail("select dblink_connect('host=h password=hun\\ter2')", 'bad "hunter2"')).toBe(
+      'bad "<redacted>"',
+    )
+    expect(detail("select dblink_connect('postgres://a:hunter%32@h')", 'bad "hunter2"')).toBe(
+      'bad "<redacted>"',
+    )
+  })
+
   it('lose a short secret only where it stands alone', () => {
     expect(error("alter role bob password 'ro'", 'role "bob" has no ro')).toBe(
       'role "bob" has no <redacted>',
