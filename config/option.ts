@@ -72,7 +72,7 @@ export const remoteAddress = (doc: string): Option<string> =>
 /** A file's name without a directory. */
 export const fileName = (fallback: string, doc: string): Option<string> =>
   checkedText(fallback, doc, 'a file name without a directory', (value) =>
-    /^[^/\0]+$/.test(value) && !/^\.{1,2}$/.test(value) ? undefined : 'this is no plain file name',
+    /^[^./\0][^/\0]*$/.test(value) ? undefined : 'this is no plain file name',
   )
 
 const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([

@@ -1,6 +1,6 @@
 /**
- * The operational log: starts, stops, troubles, with the keys `level`, `ts`, `msg`, `error` of tcpdp's. It never
- * carries audit data, neither texts nor values of the traffic.
+ * The operational log: starts, stops, troubles, with the keys `level`, `ts`, `msg`, `error` of tcpdp's. It
+ * never carries audit data, neither texts nor values of the traffic.
  */
 import { pino } from 'pino'
 import { type LogFile, openLogFile } from './log/file.ts'
@@ -10,7 +10,7 @@ import { type ThrottleOptions, throttle } from './log/throttle.ts'
 
 export { type ThrottleOptions, throttle } from './log/throttle.ts'
 
-/** Keys of the line beside the message. An Error under `error` or `err` is written as its message and code. */
+/** Keys of the line beside the message. An Error under `error` or `err` becomes its message and code. */
 export type LogFields = Readonly<Record<string, unknown>>
 
 /** What the program's parts write to. */
@@ -108,8 +108,8 @@ export const silentLog: Log = {
 }
 
 /**
- * Opens the log: its file where enabled, and `stream` where `stdout` is on. Throws ConfigError `environment` where
- * the directory cannot be written.
+ * Opens the log: its file where enabled, and `stream` where `stdout` is on. Throws ConfigError `environment`
+ * where the directory cannot be written.
  */
 export const openLog = async (
   options: LogOptions,
@@ -147,8 +147,8 @@ export const openLog = async (
 }
 
 /**
- * The same log, but of errors and warnings that are equal in message and error only one passes in the interval; the
- * next that passes tells in `repeated` how many were held back.
+ * The same log, but of errors and warnings that are equal in message and error only one passes in the
+ * interval; the next that passes tells in `repeated` how many were held back.
  */
 export const throttled = (log: Log, options: ThrottleOptions): Log => holdBack(log, throttle(options))
 

@@ -1,6 +1,6 @@
 /**
- * The operational log's file, by pino-roll: `querytap.20240501.1.log`, and `querytap.log` as a link to the one
- * that is being written. Lines are written at once, so that none is lost when the process ends.
+ * The operational log's file, by pino-roll: `querytap.20240501.1.log`, and `querytap.log` as a link to the
+ * one that is being written. Lines are written at once, so that none is lost when the process ends.
  */
 import { lstatSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
@@ -124,7 +124,7 @@ class RollingFile implements LogFile {
   }
 }
 
-/** Opens the file for appending and makes its directory. Throws ConfigError `environment` where that fails. */
+/** Opens the file for appending, makes its directory. Throws ConfigError `environment` where that fails. */
 export const openLogFile = async (options: LogFileOptions): Promise<LogFile> => {
   const dir = resolve(options.dir)
   try {

@@ -10,8 +10,8 @@ export interface HookOptions {
 }
 
 /**
- * Gives a function that runs the hook with the previous and the current file, one run after the other. It never
- * throws: the hook's failure is told and hurts nothing.
+ * Gives a function that runs the hook with the previous and the current file, one run after the other. It
+ * never throws: the hook's failure is told and hurts nothing.
  */
 export const createHook = (
   options: HookOptions,

@@ -3,7 +3,7 @@ import { styleText } from 'node:util'
 
 export type LineFormat = 'json' | 'ltsv' | 'console'
 
-/** What moves a terminal's cursor, turns its text around, or breaks a line: C0, C1, bidi, line separators. */
+/** What moves a terminal's cursor, turns text around, or breaks a line: C0, C1, bidi, line separators. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
 const escaped = (text: string): string =>

@@ -11,8 +11,8 @@ export interface ThrottleOptions {
 const MAX_KEYS = 256
 
 /**
- * Gives a function that answers a key with the number of its like that were held back since the last one that
- * passed, or with undefined where this one is to be held back.
+ * Gives a function that answers a key with the number of its like that were held back since the last one
+ * that passed, or with undefined where this one is to be held back.
  */
 export const throttle = (options: ThrottleOptions): ((key: string) => number | undefined) => {
   const { intervalMs, now = () => performance.now() } = options

@@ -1,0 +1,157 @@
+/**
+ * From arguments to one command and its exit code: 0 fine, 1 failed at run time or by the machine's fault,
+ * 2 wrong use. What goes wrong is told in lines that begin with `querytap:`, without a stack trace.
+ */
+import { Command, CommanderError } from 'commander'
+import { ConfigError } from '../errors.ts'
+import { addFlags, PROXY_FLAGS, toldFlags } from './flags.ts'
+import { readVersion } from './version.ts'
+
+/** What a command may use of its process. */
+export interface Io {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly env: NodeJS.ProcessEnv
+}
+
+const FAILED = 1
+const WRONG_USE = 2
+
+const LATER: readonly (readonly [name: string, doc: string])[] = [
+  ['probe', 'live capture'],
+  ['read', 'reading pcap files'],
+  ['verify', 'checking the integrity of audit logs'],
+]
+
+const EXAMPLES = `
+Examples:
+  querytap proxy -l :15432 -r db.example.com:5432        audit into ./dump.log
+  querytap proxy -l :15432 -r db.example.com:5432 --stdout
+  querytap proxy -c /etc/querytap/querytap.toml
+  querytap config > querytap.toml                        every option, explained
+`
+
+const CONFIG_FLAG = ['-c, --config <file>', 'configuration file, or the directory that holds it'] as const
+
+class Program {
+  readonly #io: Io
+  #exitCode = 0
+
+  constructor(io: Io) {
+    this.#io = io
+  }
+
+  async run(argv: readonly string[]): Promise<number> {
+    const program = this.#build()
+    if (argv.length === 0) {
+      program.outputHelp()
+      return 0
+    }
+    await program.parseAsync(argv, { from: 'user' })
+    return this.#exitCode
+  }
+
+  #build(): Command {
+    const { out, err } = this.#io
+    const program = new Command('querytap')
+    // before any subcommand, which takes both over
+    program.exitOverride().configureOutput({
+      writeOut: out,
+      writeErr: err,
+      outputError: (text, write) => write(oneLine(text)),
+    })
+    program
+      .description('Protocol-aware database query auditing proxy')
+      .version(readVersion(), '-V, --version', 'print the version')
+      .helpCommand('help [command]', 'explain a command')
+      .addHelpText('after', EXAMPLES)
+    this.#addProxy(program)
+    this.#addConfig(program)
+    this.#addDemo(program)
+    program
+      .command('version')
+      .description('print the version')
+      .action(() => out(`${readVersion()}\n`))
+    for (const [name, doc] of LATER) this.#addLater(program, name, doc)
+    return program
+  }
+
+  #addProxy(program: Command): void {
+    const command = program.command('proxy').description('stand in front of a database server and audit')
+    addFlags(command.option(...CONFIG_FLAG), PROXY_FLAGS).action(async () => {
+      const [{ loadConfig }, { runProxy }] = await Promise.all([
+        import('../../config/load.ts'),
+        import('./proxy.ts'),
+      ])
+      const { config: file } = command.opts<{ config?: string }>()
+      const flags = toldFlags(command, PROXY_FLAGS)
+      const config = loadConfig({ file, flags, env: this.#io.env, needsListener: true })
+      this.#exitCode = await runProxy(config, { stdout: config.dumpLog.stdout })
+    })
+  }
+
+  #addConfig(program: Command): void {
+    const command = program.command('config').description('print the effective configuration as TOML')
+    command
+      .option(...CONFIG_FLAG)
+      .option('--check', 'only say whether it is right')
+      .action(async () => {
+        const { describeConfig } = await import('./config.ts')
+        const { config: file, check = false } = command.opts<{ config?: string; check?: boolean }>()
+        this.#io.out(describeConfig({ file, check, env: this.#io.env }))
+      })
+  }
+
+  #addDemo(program: Command): void {
+    const command = program.command('demo').description('show it live, with a PostgreSQL of its own')
+    command
+      .option('--once', 'end after the workload')
+      .option('-r, --remote <address>', 'use this PostgreSQL server instead')
+      .action(async () => {
+        const { runDemo } = await import('./demo.ts')
+        const { once = false, remote } = command.opts<{ once?: boolean; remote?: string }>()
+        this.#exitCode = await runDemo(remote === undefined ? { once } : { once, remote })
+      })
+  }
+
+  #addLater(program: Command, name: string, doc: string): void {
+    program
+      .command(name)
+      .description(`${doc} (comes with a later version)`)
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => {
+        throw new ConfigError('usage', name, `${name}: ${doc} comes with a later version of querytap`)
+      })
+  }
+}
+
+/** `error: unknown option '--lisen'\n(Did you mean --listen?)` on one line of ours. */
+const oneLine = (text: string): string =>
+  `querytap: ${text
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')}\n`
+
+const exitCodeOf = (error: unknown): number => {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE
+  return error instanceof ConfigError && error.code !== 'environment' ? WRONG_USE : FAILED
+}
+
+const messageOf = (error: unknown, env: NodeJS.ProcessEnv): string => {
+  if (!(error instanceof Error)) return String(error)
+  return env.QUERYTAP_DEBUG ? (error.stack ?? error.message) : error.message
+}
+
+/** Runs the command that the arguments name. Resolves with the exit code and never rejects. */
+export const main = async (argv: readonly string[], io: Io): Promise<number> => {
+  try {
+    return await new Program(io).run(argv)
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      const lines = messageOf(error, io.env).split('\n')
+      for (const line of lines) io.err(`querytap: ${line}\n`)
+    }
+    return exitCodeOf(error)
+  }
+}
