@@ -95,9 +95,11 @@ export class PgSession implements Session {
   }
 
   gap(from: Direction, bytes: number, at: Micros): readonly AuditEvent[] {
+    if (bytes <= 0) return NO_EVENTS
     this.#state.now = at
     const framer = from === 'frontend' ? this.#frontend : this.#backend
-    if (framer.stopped) this.#count(from, bytes)
+    if (this.#phase === 'asking' && from === 'frontend') this.#dropHeld(bytes, 'lost')
+    else if (framer.stopped) this.#count(from, bytes)
     else if (!framer.gap(bytes)) {
       this.#count(from, bytes)
       this.#lose(from, 'lost', bytes)
@@ -150,13 +152,17 @@ export class PgSession implements Session {
   /** Keeps bytes whose meaning awaits the server's answer; a proxy's own dialogue never lets it come to this. */
   #hold(chunk: Bytes): void {
     if ((this.#held?.length ?? 0) + chunk.length > MAX_HELD) {
-      this.#undecodedIn += (this.#held?.length ?? 0) + chunk.length
-      this.#held = undefined
-      this.#lose('frontend', 'overflow')
-      this.#phase = 'lost'
+      this.#dropHeld(chunk.length, 'overflow')
       return
     }
     this.#held = this.#held === undefined ? Buffer.from(chunk) : Buffer.concat([this.#held, chunk])
+  }
+
+  /** What was held does not join what follows: nobody can tell where a message begins. */
+  #dropHeld(more: number, reason: GapReason): void {
+    this.#undecodedIn += (this.#held?.length ?? 0) + more
+    this.#held = undefined
+    this.#stop(reason)
   }
 
   #feedBackend(chunk: Bytes): void {

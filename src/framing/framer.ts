@@ -101,16 +101,16 @@ export abstract class Framer {
     return at
   }
 
-  /** Steps over `bytes` lost bytes if they lie within a body that is not kept; false if framing is lost by it. */
+  /**
+   * Steps over `bytes` lost bytes if they lie within a body of which nothing is kept; false if framing, or a
+   * part of what is kept or followed, is lost by it.
+   */
   gap(bytes: number): boolean {
-    if (
-      this.#headerHave > 0 ||
-      this.#left < bytes ||
-      (this.#keep !== SKIP && this.#keptHave < this.#keep)
-    ) {
-      return false
-    }
+    if (this.#headerHave > 0 || this.#left === 0 || this.#left < bytes || this.#keep > 0) return false
     this.#left -= bytes
+    if (this.#left === 0 && this.#keep === 0) {
+      this.#handler.frame(this.type, this.#header, 0, 0, this.#length)
+    }
     return true
   }
 

@@ -27,7 +27,7 @@ export class PgFramer extends Framer {
 
   expect(header: PgHeader): void {
     this.#header = header
-    this.headerSize = header === 'typed' ? 5 : header === 'startup' ? 4 : 1
+    this.headerSize = header === 'typed' ? 5 : header === 'answer' ? 1 : 4
   }
 
   protected override readHeader(bytes: Bytes, at: number): number {

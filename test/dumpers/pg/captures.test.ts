@@ -77,7 +77,10 @@ const eventsOf = (
       events.push(...given.map((event) => canonical(event, began)))
     }
     for (const { from, bytes, at } of flow.pieces) {
-      steps.push({ at, run: () => split(bytes).forEach((chunk) => keep(session.feed(from, chunk, at))) })
+      const run = () => {
+        for (const chunk of split(bytes)) keep(session.feed(from, chunk, at))
+      }
+      steps.push({ at, run })
     }
     const ended = flow.pieces.at(-1)!.at + 1
     steps.push({ at: ended, run: () => keep(session.close(ended)) })
