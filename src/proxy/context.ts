@@ -1,5 +1,6 @@
 /** What a listener is told and given. */
 import type { OpenFlow } from '../flow.ts'
+import type { Log } from '../log.ts'
 import type { Dumper } from '../session.ts'
 import type { ListenAddress, Remote } from './address.ts'
 import type { Clock, Timers } from './clock.ts'
@@ -21,6 +22,8 @@ export interface ListenerOptions {
   /** milliseconds of silence before the first probe; 0 is off */
   readonly keepAlive: number
   readonly noDelay: boolean
+  /** connections that the kernel may hold until they are accepted; 511 unless told */
+  readonly backlog?: number
   /** each connection begins with a PROXY header */
   readonly proxyProtocol: boolean
   /** the header is passed on to the server as it came */
@@ -30,11 +33,7 @@ export interface ListenerOptions {
 }
 
 /** As much of the operational log as is used here. */
-export interface ProxyLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
+export type ProxyLog = Pick<Log, 'info' | 'warn' | 'error'>
 
 export interface ListenerDeps {
   readonly openFlow: OpenFlow

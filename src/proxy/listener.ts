@@ -92,7 +92,7 @@ class Listening implements Listener, ListenerContext {
     if ('path' in address) await clearStaleSocket(address.path)
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)))
-      this.#server.listen({ ...address, backlog: BACKLOG }, resolve)
+      this.#server.listen({ ...address, backlog: this.options.backlog ?? BACKLOG }, resolve)
     })
     this.#server.removeAllListeners('error')
     this.#server.on('error', (error) => {

@@ -1,0 +1,123 @@
+/** The audit log as configured: encoders and outputs joined to one sink. */
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { DumpLogConfig } from '../../config/load.ts'
+import { createConsoleEncoder, wantsColor } from '../audit/console.ts'
+import { createEncoder, type Encoder } from '../audit/encode.ts'
+import { isWritten } from '../audit/filter.ts'
+import { type Channel, openPipeline } from '../audit/pipeline.ts'
+import { redact } from '../audit/redact.ts'
+import { ConfigError } from '../errors.ts'
+import type { Sink } from '../event.ts'
+import { type Log, throttled } from '../log.ts'
+import { type FileSink, openFileSink } from '../sinks/file.ts'
+import { openStdout, openStreamSink, type StreamSink } from '../sinks/stdout.ts'
+
+export interface AuditLog {
+  readonly sink: Sink
+  /** path of the file that is written now, where there is one */
+  readonly path: string | undefined
+  /** SIGHUP */
+  reopen(): void
+  /** all that can be written is written */
+  close(): Promise<void>
+}
+
+const REPEAT_MS = 60_000
+const DEFAULT_COLUMNS = 120
+
+/** Number of the group, by number or by name (group(5)); undefined for none. Throws ConfigError for an unknown one. */
+const groupId = (group: string): number | undefined => {
+  if (group === '') return undefined
+  if (/^\d+$/.test(group)) return Number(group)
+  const lines = readFileSync('/etc/group', 'utf8').split('\n')
+  const id = lines.map((line) => line.split(':')).find(([name]) => name === group)?.[2]
+  if (id !== undefined) return Number(id)
+  throw new ConfigError(
+    'environment',
+    'dumpLog.fileGroup',
+    `dumpLog.fileGroup: no group ${group} in /etc/group`,
+  )
+}
+
+const lineEncoder = (options: DumpLogConfig, format: 'json' | 'ltsv'): Encoder =>
+  createEncoder({
+    format,
+    host: hostname(),
+    timezone: options.timezone,
+    bindValues: options.bindValues,
+  })
+
+/** What outputs report, told in the operational log. */
+const reports = (log: Log, output: string) => ({
+  onTrouble: (error: Error) => log.error({ err: error, output }, 'audit log'),
+  onRecovered: (lost: number) => log.warn({ output, lost }, 'audit log is written again'),
+})
+
+const openFile = (options: DumpLogConfig, encoder: Encoder, log: Log): FileSink =>
+  openFileSink({
+    ...options,
+    fileGroup: groupId(options.fileGroup),
+    hookTimeoutMs: options.hookTimeout,
+    retention: {
+      count: options.rotationCount,
+      maxAgeMs: options.rotationMaxAge,
+      maxTotal: options.rotationMaxTotal,
+    },
+    encodeLife: (event) => encoder.encode(undefined, event),
+    ...reports(log, 'file'),
+  })
+
+const openShown = (options: DumpLogConfig, log: Log): { sink: StreamSink; encoder: Encoder } => {
+  const stream = openStdout()
+  const terminal = stream as Partial<NodeJS.WriteStream>
+  const isForPeople =
+    options.stdoutFormat === 'console' || (options.stdoutFormat === 'auto' && terminal.isTTY)
+  const { timezone, bindValues } = options
+  const encoder = isForPeople
+    ? createConsoleEncoder({
+        timezone,
+        bindValues,
+        color: wantsColor(terminal as { isTTY?: boolean }, process.env),
+        columns: () => terminal.columns ?? DEFAULT_COLUMNS,
+      })
+    : lineEncoder(options, options.stdoutFormat === 'ltsv' ? 'ltsv' : 'json')
+  const encodeLife = (event: Parameters<Encoder['encode']>[1]) => encoder.encode(undefined, event)
+  const sink = openStreamSink({
+    stream,
+    bufferBytes: options.bufferBytes,
+    encodeLife,
+    ...reports(log, 'stdout'),
+  })
+  return { sink, encoder }
+}
+
+/** Opens the file and, where `stdout`, the standard output. Throws ConfigError when the file cannot be written. */
+export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log): AuditLog => {
+  const channels: Channel[] = []
+  const quiet = throttled(log, { intervalMs: REPEAT_MS })
+  let file: FileSink | undefined
+  if (options.enable) {
+    const encoder = lineEncoder(options, options.format)
+    file = openFile(options, encoder, quiet)
+    channels.push({ encoder, output: file })
+  }
+  const shown = stdout ? openShown(options, quiet) : undefined
+  if (shown) channels.push({ encoder: shown.encoder, output: shown.sink })
+  const sink = openPipeline({
+    filter: isWritten,
+    redact,
+    channels,
+    onFailure: (stage, error) => quiet.error({ err: error, stage }, 'a record is written without its text'),
+  })
+  return {
+    sink,
+    get path() {
+      return file?.path
+    },
+    reopen: () => file?.reopen(),
+    async close() {
+      await Promise.all([file?.close(), shown?.sink.close()])
+    },
+  }
+}
