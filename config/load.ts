@@ -1,4 +1,5 @@
 /** The effective configuration: flags over environment over file over defaults, as plain frozen objects. */
+import { resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { ConfigError } from '../src/errors.ts'
 import { checkTold, readEnvironment, type Told } from './environment.ts'
@@ -133,6 +134,14 @@ const deepFreeze = <T>(value: T): T => {
   return Object.freeze(value)
 }
 
+/** Two logs in one file would spoil each other. */
+const checkFiles = ({ log, dumpLog }: Sections, problems: Problem[]): void => {
+  const isShared = resolve(log.dir, log.fileName) === resolve(dumpLog.dir, dumpLog.fileName)
+  if (!isShared || !log.enable || !dumpLog.enable) return
+  const text = `log.fileName: "${log.fileName}" is that of the audit log in the same directory already`
+  problems.push({ code: 'usage', option: 'log.fileName', text })
+}
+
 /** With blocks it would be anyone's guess which of them a flag means. */
 const checkFlags = (flags: readonly FlagValue[], hasBlocks: boolean, problems: Problem[]): void => {
   if (!hasBlocks) return
@@ -159,6 +168,7 @@ export const loadConfig = (options: LoadOptions = {}): Config => {
   const sections = sectionsOf(loaded, told, problems)
   const blocks = (loaded.document.listener ?? []) as readonly ListenerBlock[]
   checkFlags(flags, blocks.length > 0, problems)
+  checkFiles(sections, problems)
   throwProblems(problems)
 
   const place = (block: number | undefined, key: string): string =>

@@ -103,6 +103,8 @@ class RollingFile implements LogFile {
   close(): Promise<void> {
     return new Promise((resolve) => {
       this.#stream.once('close', () => resolve())
+      // what cannot be written now is given up, or the program would never end
+      this.#stream.once('error', () => this.#stream.destroy())
       this.#stream.end()
     })
   }

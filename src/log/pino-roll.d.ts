@@ -19,7 +19,9 @@ declare module 'pino-roll' {
     readonly file: string
     write(text: string): boolean
     reopen(): void
+    /** closes it once what waits is written; on a failure that stays undone */
     end(): void
+    destroy(): void
   }
 
   const roll: (options: RollOptions) => Promise<RollingStream>

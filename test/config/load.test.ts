@@ -165,6 +165,14 @@ rotationCount = 24
   })
 })
 
+test('the two logs do not share a file', () => {
+  const shared = '[log]\ndir = "/a"\nfileName = "x.log"\n[dumpLog]\ndir = "/b/../a"\nfileName = "x.log"\n'
+  expect(refused(shared).lines).toEqual([
+    'log.fileName: "x.log" is that of the audit log in the same directory already',
+  ])
+  expect(load(`${shared}enable = false`).dumpLog.enable).toBe(false)
+})
+
 describe('[tcpdp] and [querytap] are one table', () => {
   test('they add up', () => {
     const config = load(

@@ -1,6 +1,7 @@
 /** The program as it is installed: built, and run as a process of its own. */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -9,8 +10,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 let directory = ''
 beforeAll(async () => {
-  // below the package, so that what it imports is found as it is when installed
-  directory = mkdtempSync(join(ROOT, 'node_modules', '.querytap-cli-'))
+  directory = realpathSync(mkdtempSync(join(tmpdir(), 'querytap-cli-')))
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
   const flags = ['-p', 'tsconfig.build.json', '--outDir', join(directory, 'dist'), '--declaration', 'false']
   // type errors are a check of their own: what matters here is what comes out

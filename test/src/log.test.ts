@@ -218,6 +218,20 @@ describe('the file', () => {
     })
   })
 
+  test('a full disk costs bounded memory and one line on the standard error, and does not keep from ending', async () => {
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+    const { log, close } = await openLog(options({ dir: '/dev', fileName: 'full', rotateEnable: false }))
+    const before = process.memoryUsage().heapUsed
+    for (let index = 0; index < 100_000; index += 1) log.info({ text: 'x'.repeat(1000) }, 'told')
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60 * 2 ** 20)
+    await close()
+    const lines = said.mock.calls.map(([text]) => String(text))
+    said.mockRestore()
+    expect(lines).toEqual([
+      expect.stringMatching(/^querytap: the operational log cannot be written: ENOSPC[^\n]*\n$/),
+    ])
+  })
+
   test('what is logged after the end is no error', async () => {
     const { log, close } = await openLog(options())
     await close()
