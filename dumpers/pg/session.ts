@@ -231,6 +231,11 @@ export class PgSession implements Session {
     switch (packet.kind) {
       case 'SSLRequest':
       case 'GSSENCRequest':
+        if (this.#backend.midFrame) {
+          // a server that speaks before it is asked speaks another protocol
+          this.#stop('foreign')
+          return
+        }
         this.#phase = 'asking'
         this.#asked = packet.kind === 'SSLRequest' ? 'tls' : 'gss'
         this.#frontend.stopped = true
