@@ -1,6 +1,7 @@
 /** Gathers a PROXY header that comes in pieces. */
 import type { Bytes, FlowFacts } from '../flow.ts'
 import { parseProxyHeader } from '../framing/proxy-header.ts'
+import { giveBack, type Inlet } from './inlet.ts'
 
 const FIRST_BYTES = 256
 
@@ -45,4 +46,19 @@ export class ProxyHeaderReader {
     chunk.copy(this.#room, this.#length)
     this.#length = wanted
   }
+}
+
+/** Reads the header off a client's beginning, and calls back with what followed it. */
+export const readProxyHeader = (
+  client: Inlet,
+  callback: (header: ProxyHeaderReader, rest: Bytes) => void,
+): void => {
+  const header = new ProxyHeaderReader()
+  client.onChunk = (chunk, loan) => {
+    const rest = header.feed(chunk)
+    if (loan) giveBack(loan)
+    if (rest) callback(header, rest)
+    return true
+  }
+  client.resume()
 }
