@@ -2,8 +2,8 @@
  * The operational log's file, by pino-roll: `querytap.20240501.1.log`, and `querytap.log` as a link to the
  * one that is being written. Lines are written at once, so that none is lost when the process ends.
  */
-import { lstatSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { RollingStream } from 'pino-roll'
 import { ConfigError } from '../errors.ts'
 
@@ -41,6 +41,18 @@ const MAX_WAITING = 1 << 20
 const refusal = (dir: string, error: unknown): ConfigError => {
   const { code, message } = error as NodeJS.ErrnoException
   return new ConfigError('environment', 'log.dir', `log.dir: ${dir}: cannot be written: ${code ?? message}`)
+}
+
+/** Node's own `recursive` never returns where the kernel says ENOENT below what exists, as in /proc. */
+const makeDirectory = (dir: string): void => {
+  if (existsSync(dir)) return
+  makeDirectory(dirname(dir))
+  try {
+    mkdirSync(dir)
+  } catch (error) {
+    // another process may have been faster
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 const openStream = async (options: LogFileOptions, dir: string): Promise<RollingStream> => {
@@ -130,7 +142,7 @@ class RollingFile implements LogFile {
 export const openLogFile = async (options: LogFileOptions): Promise<LogFile> => {
   const dir = resolve(options.dir)
   try {
-    mkdirSync(dir, { recursive: true })
+    makeDirectory(dir)
     return new RollingFile(options, await openStream(options, dir), dir)
   } catch (error) {
     throw refusal(options.dir, error)

@@ -232,6 +232,13 @@ describe('the file', () => {
     ])
   })
 
+  test('where no directory can be made: the fault of the environment too', async () => {
+    await expect(openLog(options({ dir: '/proc/querytap/log' }))).rejects.toMatchObject({
+      code: 'environment',
+      message: 'log.dir: /proc/querytap/log: cannot be written: ENOENT',
+    })
+  })
+
   test('what is logged after the end is no error', async () => {
     const { log, close } = await openLog(options())
     await close()
