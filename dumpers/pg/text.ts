@@ -34,6 +34,21 @@ const LATIN1: TextDecoding = {
   valid: () => true,
 }
 
+/** What windows-1252 has in the place of the control characters 0x80 to 0x9f (WHATWG's index). */
+const WIN1252_HIGH =
+  '\u20ac\x81\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\x8d\u017d\x8f' +
+  '\x90\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\x9d\u017e\u0178'
+
+/** Read without TextDecoder: that of Node 20 and 22 reads it as LATIN1. */
+const WIN1252: TextDecoding = {
+  name: 'WIN1252',
+  text: (bytes, start, end) =>
+    bytes
+      .toString('latin1', start, end)
+      .replace(/[\x80-\x9f]/g, (high) => WIN1252_HIGH[high.charCodeAt(0) - 0x80] as string),
+  valid: () => true,
+}
+
 /** PostgreSQL's names of encodings → the WHATWG labels that mean the same. */
 const LABELS: Readonly<Record<string, string>> = {
   BIG5: 'big5',
@@ -64,7 +79,6 @@ const LABELS: Readonly<Record<string, string>> = {
   WIN874: 'windows-874',
   WIN1250: 'windows-1250',
   WIN1251: 'windows-1251',
-  WIN1252: 'windows-1252',
   WIN1253: 'windows-1253',
   WIN1254: 'windows-1254',
   WIN1255: 'windows-1255',
@@ -77,9 +91,16 @@ const LABELS: Readonly<Record<string, string>> = {
 export const decodingOf = (clientEncoding: string): TextDecoding => {
   const name = clientEncoding.toUpperCase()
   if (name === 'LATIN1') return LATIN1
+  if (name === 'WIN1252') return WIN1252
   const label = LABELS[name]
   if (label === undefined) return UTF8
-  const decoder = new TextDecoder(label)
+  let decoder: TextDecoder
+  try {
+    decoder = new TextDecoder(label)
+  } catch {
+    // not every build of Node has all of them: Node 20 lacks LATIN10's
+    return UTF8
+  }
   return {
     name,
     text: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
@@ -112,17 +133,19 @@ export class LongText {
   readonly head: Bytes
   readonly #hash: Hash
   #length: number
-  #ended = false
+  #ended: boolean
   /** ring of the last TAIL_BYTES */
   readonly #tail: Bytes = Buffer.allocUnsafeSlow(TAIL_BYTES)
   #tailAt = 0
   #tailHave = 0
 
-  /** `head`: the text's kept bytes, borrowed and copied. */
+  /** `head`: the text's first bytes, borrowed and copied; the text may end within them. */
   constructor(head: Bytes) {
-    this.head = Buffer.from(head)
+    const nul = head.indexOf(0)
+    this.#ended = nul >= 0
+    this.head = Buffer.from(this.#ended ? head.subarray(0, nul) : head)
     this.#hash = createHash('sha256').update(this.head)
-    this.#length = head.length
+    this.#length = this.head.length
   }
 
   add(bytes: Bytes, start: number, end: number): void {
@@ -141,15 +164,23 @@ export class LongText {
     }
   }
 
+  /** The text as it is kept; whole when it ended within its head. */
   finish(decoding: TextDecoding, standardConformingStrings: boolean): QueryText {
-    const tail = Buffer.concat([
-      this.#tail.subarray(this.#tailHave < TAIL_BYTES ? 0 : this.#tailAt, this.#tailHave),
-      this.#tailHave < TAIL_BYTES ? Buffer.alloc(0) : this.#tail.subarray(0, this.#tailAt),
-    ])
-    return makeText(this.head, 0, this.head.length, decoding, standardConformingStrings, {
-      bytes: this.#length,
-      sha256: this.#hash.digest('hex'),
-      tail: decoding.text(tail),
-    })
+    const { head } = this
+    const truncated =
+      this.#length === head.length
+        ? undefined
+        : {
+            bytes: this.#length,
+            sha256: this.#hash.digest('hex'),
+            tail: decoding.text(this.#lastBytes()),
+          }
+    return makeText(head, 0, head.length, decoding, standardConformingStrings, truncated)
+  }
+
+  #lastBytes(): Bytes {
+    const tail = this.#tail
+    if (this.#tailHave < TAIL_BYTES) return tail.subarray(0, this.#tailHave)
+    return Buffer.concat([tail.subarray(this.#tailAt), tail.subarray(0, this.#tailAt)])
   }
 }
