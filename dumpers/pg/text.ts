@@ -87,6 +87,15 @@ const LABELS: Readonly<Record<string, string>> = {
   WIN1258: 'windows-1258',
 }
 
+/** Not every build of Node has all of them: Node 20 lacks LATIN10's. */
+const decoderOf = (label: string) => {
+  try {
+    return new TextDecoder(label)
+  } catch {
+    return undefined
+  }
+}
+
 /** The decoding for a client_encoding as the server reports it; what is unknown is read as UTF-8 where it is. */
 export const decodingOf = (clientEncoding: string): TextDecoding => {
   const name = clientEncoding.toUpperCase()
@@ -94,13 +103,8 @@ export const decodingOf = (clientEncoding: string): TextDecoding => {
   if (name === 'WIN1252') return WIN1252
   const label = LABELS[name]
   if (label === undefined) return UTF8
-  let decoder: TextDecoder
-  try {
-    decoder = new TextDecoder(label)
-  } catch {
-    // not every build of Node has all of them: Node 20 lacks LATIN10's
-    return UTF8
-  }
+  const decoder = decoderOf(label)
+  if (decoder === undefined) return UTF8
   return {
     name,
     text: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),

@@ -71,6 +71,12 @@ export const canonical = (event: AuditEvent, began: Micros = 0): Plain => {
   })
 }
 
+/** One event as a line; its keys are in the order of the alphabet, whatever order they were made in. */
+export const toLine = (event: Plain): string => {
+  const sorted = Object.entries(event).sort(([one], [other]) => (one < other ? -1 : 1))
+  return `${JSON.stringify({ event: event.event, at: event.at, ...Object.fromEntries(sorted) })}\n`
+}
+
 /** An event without what is the same for a whole session: who, and when. */
 export const withoutWho = ({ who: _, at: __, ...rest }: Plain): Plain => rest
 

@@ -8,7 +8,7 @@ import { PgSession } from '../../../dumpers/pg/session.ts'
 import type { AuditEvent } from '../../../src/event.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { openLink } from '../../../src/observe/link.ts'
-import { canonical, ofKind, openContext, type Plain, whoOf } from '../../support/canonical.ts'
+import { canonical, ofKind, openContext, type Plain, toLine, whoOf } from '../../support/canonical.ts'
 import { seededRandom, splitEvery, splitRandomly } from '../../support/chunks.ts'
 import { readConversations } from '../../support/pcap.ts'
 
@@ -231,9 +231,7 @@ describe.each(NAMES)('%s', (name) => {
   test('gives the events that it gave before', async () => {
     const file = `${FOLDER}${name}.jsonl`
     if (process.env.CI) expect(existsSync(file)).toBe(true)
-    const lines = flows.flatMap(({ client, events }) =>
-      events.map((event) => `${JSON.stringify({ client, ...event })}\n`),
-    )
+    const lines = flows.flatMap(({ client, events }) => events.map((event) => toLine({ client, ...event })))
     await expect(lines.join('')).toMatchFileSnapshot(file)
   })
 
