@@ -72,10 +72,10 @@ describe('bytes', () => {
     expect(sha(flow.bytes('backend'))).toBe(sha(down))
   })
 
-  test('of many connections do not mix', async () => {
+  test('of many connections do not mix, though there are not loans for all', async () => {
     await stage.listen()
     const pairs = []
-    for (let n = 0; n < 20; n++) pairs.push(await stage.pair())
+    for (let n = 0; n < 60; n++) pairs.push(await stage.pair())
     await Promise.all(
       pairs.map(async ({ client, server }, n) => {
         const down = noise(400_000 + n, n)
