@@ -1,0 +1,179 @@
+import { describe, expect, test } from 'vitest'
+import { pg } from '../../../dumpers/pg/index.ts'
+import type { AuditEvent } from '../../../src/event.ts'
+import { type FlowEnd, type FlowFacts, GO } from '../../../src/flow.ts'
+import { FlowDecoder, openDecoder } from '../../../src/observe/decode.ts'
+import { openLink } from '../../../src/observe/link.ts'
+import type { Dumper, SessionContext } from '../../../src/session.ts'
+import { LIMITS } from '../../support/canonical.ts'
+import { backend, frontend, loggedIn } from '../../support/pg-wire.ts'
+
+const FACTS: FlowFacts = { conn_id: 'c1', client_addr: '127.0.0.1:50000' }
+const DIALLED: FlowFacts = { ...FACTS, remote_addr: '127.0.0.1:5432' }
+const END: FlowEnd = { by: 'client', reason: 'closed', bytesIn: 10, bytesOut: 20 }
+
+const openFlow = (dumper: Dumper, detail: 'statement' | 'message' = 'statement') => {
+  const emitted: { flow: FlowFacts | undefined; event: AuditEvent }[] = []
+  const decoder = new FlowDecoder(
+    {
+      dumper,
+      detail,
+      limits: LIMITS,
+      link: openLink(),
+      sink: { emit: (flow, event) => emitted.push({ flow, event }) },
+    },
+    FACTS,
+    1000,
+  )
+  return { decoder, emitted, events: () => emitted.map(({ event }) => event) }
+}
+
+/** A dumper that needs nothing of the contract but what it must have. */
+const plain: Dumper = {
+  name: 'plain',
+  open: () => ({
+    feed: (from, chunk, at) => [
+      { event: 'gap', at, who: { dialect: 'plain' }, gap_reason: 'lost', detail: `${from} ${chunk}` },
+    ],
+    gap: (_from, bytes, at) => [
+      { event: 'gap', at, who: { dialect: 'plain' }, gap_reason: 'lost', gap_bytes: bytes },
+    ],
+    close: () => [],
+  }),
+}
+
+test('a session from its log-in to its end', () => {
+  const { decoder, emitted, events } = openFlow(pg)
+  decoder.dialled(DIALLED)
+  expect(decoder.loggedIn).toBe(false)
+  expect(decoder.chunk('frontend', frontend.startup({ user: 'alice' }), 1100)).toBe(GO)
+  decoder.chunk('backend', loggedIn(), 1200)
+  expect(decoder.loggedIn).toBe(true)
+  decoder.chunk('frontend', frontend.query('select 1'), 1300)
+  decoder.chunk(
+    'backend',
+    Buffer.concat([backend.commandComplete('SELECT 1'), backend.readyForQuery()]),
+    1400,
+  )
+  decoder.closed(END, 1500)
+  expect(events().map(({ event }) => event)).toEqual([
+    'session.start',
+    'session.auth',
+    'statement',
+    'session.end',
+  ])
+  expect(emitted.map(({ flow }) => flow)).toEqual([FACTS, DIALLED, DIALLED, DIALLED])
+  expect(events()[3]).toEqual({
+    event: 'session.end',
+    at: 1500,
+    who: expect.objectContaining({ username: 'alice', backend_pid: 4711 }),
+    end_by: 'client',
+    end_reason: 'closed',
+    bytes_in: 10,
+    bytes_out: 20,
+    statements: 1,
+    duration_us: 500,
+  })
+})
+
+test('what was not answered ends before its session', () => {
+  const { decoder, events } = openFlow(pg)
+  decoder.chunk('frontend', frontend.startup({ user: 'alice' }), 1)
+  decoder.chunk('backend', loggedIn(), 2)
+  decoder.chunk('frontend', frontend.query('select 1'), 3)
+  decoder.closed(END, 4)
+  expect(events().slice(2)).toMatchObject([
+    { event: 'statement', outcome: 'unknown' },
+    { event: 'session.end' },
+  ])
+})
+
+test("the server's last word, and what could not be decoded, are told at the end", () => {
+  const { decoder, events } = openFlow(pg)
+  decoder.chunk('frontend', frontend.startup({ user: 'alice' }), 1)
+  decoder.chunk('backend', backend.error({ S: 'FATAL', C: '53300', M: 'too many' }), 2)
+  decoder.chunk('frontend', Buffer.alloc(7), 3)
+  decoder.closed({ ...END, detail: 'read ECONNRESET' }, 4)
+  expect(events().at(-1)).toMatchObject({
+    event: 'session.end',
+    error_code: '53300',
+    end_detail: 'read ECONNRESET',
+    undecoded_bytes_in: 7,
+  })
+  expect(events().at(-1)).not.toHaveProperty('undecoded_bytes_out')
+})
+
+test('detail "message" has lines of messages alone', () => {
+  const { decoder, events } = openFlow(pg, 'message')
+  decoder.chunk('frontend', frontend.startup({ user: 'alice' }), 1)
+  decoder.chunk('backend', loggedIn(), 2)
+  decoder.chunk('frontend', frontend.query('select 1'), 3)
+  decoder.closed(END, 4)
+  expect(events().map(({ event }) => event)).toEqual(['message'])
+})
+
+test('chunks and gaps of both sides are handed on', () => {
+  const { decoder, events } = openFlow(plain)
+  decoder.chunk('frontend', Buffer.from('a'), 1)
+  decoder.chunk('backend', Buffer.from('b'), 2)
+  decoder.gap('backend', 5, 3)
+  expect(events().slice(1)).toMatchObject([
+    { at: 1, detail: 'frontend a' },
+    { at: 2, detail: 'backend b' },
+    { at: 3, gap_bytes: 5 },
+  ])
+})
+
+describe("a dumper of one's own", () => {
+  test('need not know who, how many, or whether anybody is logged in', () => {
+    const { decoder, events } = openFlow(plain)
+    expect(decoder.loggedIn).toBe(true)
+    decoder.stillOpen(1)
+    decoder.closed(END, 2)
+    expect(events().at(-1)).toMatchObject({ who: { dialect: 'plain' }, statements: 0 })
+  })
+})
+
+test('a statement that runs for long is told while it runs', () => {
+  const { decoder, events } = openFlow(pg)
+  decoder.chunk('frontend', frontend.startup({ user: 'alice' }), 1)
+  decoder.chunk('backend', loggedIn(), 2)
+  decoder.chunk('frontend', frontend.query('delete from t'), 10)
+  decoder.stillOpen(9)
+  expect(events().at(-1)!.event).toBe('session.auth')
+  decoder.stillOpen(11)
+  decoder.stillOpen(12)
+  expect(events().slice(2)).toMatchObject([{ event: 'statement.open', text: { text: 'delete from t' } }])
+})
+
+test('a flow that was given up says so', () => {
+  const { decoder, events } = openFlow(pg)
+  decoder.detached(7)
+  expect(events().at(-1)).toMatchObject({ event: 'gap', at: 7, gap_reason: 'observer' })
+})
+
+test('each flow has a session of its own, which is told whose it is', () => {
+  const contexts: SessionContext[] = []
+  const dumper: Dumper = {
+    ...plain,
+    open: (context) => {
+      contexts.push(context)
+      return plain.open(context)
+    },
+  }
+  const budget = { limit: 100, used: 0 }
+  const link = openLink()
+  const open = openDecoder({
+    dumper,
+    detail: 'statement',
+    limits: LIMITS,
+    link,
+    budget,
+    sink: { emit: () => {} },
+  })
+  open(FACTS, 1)
+  open({ conn_id: 'c2' }, 2)
+  expect(contexts.map(({ connId }) => connId)).toEqual(['c1', 'c2'])
+  expect(contexts[0]).toMatchObject({ detail: 'statement', limits: LIMITS })
+  expect([contexts[0]!.link, contexts[0]!.budget]).toEqual([link, budget])
+})
