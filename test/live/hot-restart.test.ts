@@ -7,7 +7,7 @@ import { describeLive } from '../support/live.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { freePort, isListening, run, runOk, start, until } from '../support/programs.ts'
 import { CLI } from '../support/querytap.ts'
-import { readRecords } from '../support/records.ts'
+import { logFiles, readRecords } from '../support/records.ts'
 
 const RESTARTS = 20
 const SELECT = 'SELECT abalance FROM pgbench_accounts'
@@ -55,12 +55,16 @@ await describeLive('hot restart under start_server', ['postgres', 'start_server'
     const workers = (): string[] => readFileSync(status, 'utf8').trim().split('\n')
     await until('the first worker', () => isListening(port))
     await until('its status', () => run('test', ['-s', status]).then(({ code }) => code === 0))
+    const hasStarted = (file: string): boolean =>
+      readFileSync(join(directory, file), 'utf8').includes('"event":"audit.start"')
     const restart = async (generation: number): Promise<void> => {
       process.kill(program.pid, 'SIGHUP')
       await until(`generation ${generation} alone`, () => {
         const running = workers()
         return running.length === 1 && running[0]?.startsWith(`${generation}:`)
       })
+      // each worker writes a file of its own; one that is not that far yet has no handler for the next SIGTERM
+      await until('its audit log', () => logFiles(directory).filter(hasStarted).length === generation)
     }
     return { program, restart }
   }
