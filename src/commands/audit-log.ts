@@ -26,7 +26,7 @@ export interface AuditLog {
 const REPEAT_MS = 60_000
 const DEFAULT_COLUMNS = 120
 
-/** Number of the group, by number or by name (group(5)); undefined for none. Throws ConfigError for an unknown one. */
+/** Number of the group, by number or name (group(5)); undefined for none. Throws ConfigError if unknown. */
 const groupId = (group: string): number | undefined => {
   if (group === '') return undefined
   if (/^\d+$/.test(group)) return Number(group)
@@ -92,7 +92,7 @@ const openShown = (options: DumpLogConfig, log: Log): { sink: StreamSink; encode
   return { sink, encoder }
 }
 
-/** Opens the file and, where `stdout`, the standard output. Throws ConfigError when the file cannot be written. */
+/** Opens the file and, where `stdout`, the standard output. Throws ConfigError where it cannot. */
 export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log): AuditLog => {
   const channels: Channel[] = []
   const quiet = throttled(log, { intervalMs: REPEAT_MS })

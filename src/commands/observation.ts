@@ -81,7 +81,7 @@ const warning = (sink: Sink, log: Log): Sink => {
   }
 }
 
-/** Opens an observer per flow. One that throws is taken off; its flow gets a `gap` and its end all the same. */
+/** Opens an observer per flow. One that throws is taken off; its flow gets a `gap` and its end even so. */
 export const openObservation = (given: ObservationOptions): OpenFlow => {
   const options = { ...given, sink: warning(given.sink, given.log) }
   const { stillOpen, log } = options

@@ -7,10 +7,10 @@ export interface Pidfile {
   release(): void
 }
 
-/** A process younger than the file by more than this has only inherited the number (clock ticks are 10 ms). */
+/** A process younger than the file by more than this only has the same number. */
 const YOUNGER_MS = 2_000
 const TICK_MS = 10
-/** Field 22 of /proc/PID/stat, start time in clock ticks since boot, counted behind the command's `)`: proc(5). */
+/** Start time in ticks since boot: field 22 of /proc/PID/stat, counted behind the command's `)`, proc(5). */
 const START_TIME = 19
 
 const pidIn = (path: string): number | undefined => {
@@ -53,8 +53,8 @@ const isLive = (path: string, pid: number): boolean => {
 
 /**
  * Writes the process id. A file that a dead process left is replaced; a live one's is taken over by a
- * successor (`isSuccessor`: the sockets were inherited), and else throws ConfigError `environment`, as does a
- * file that cannot be written.
+ * successor (`isSuccessor`: the sockets were inherited), and else throws ConfigError `environment`, as does
+ * a file that cannot be written.
  */
 export const takePidfile = (path: string, isSuccessor: boolean): Pidfile => {
   const holder = pidIn(path)

@@ -51,7 +51,7 @@ const systemdSockets = (env: NodeJS.ProcessEnv, pid: number): InheritedSocket[] 
   })
 }
 
-/** The sockets handed to this process. Throws ConfigError `environment` when there are none, or on nonsense. */
+/** The sockets handed to this process. Throws ConfigError `environment` for none, and for nonsense. */
 export const inheritedSockets = (env: NodeJS.ProcessEnv, pid: number): InheritedSocket[] => {
   const starter = env.SERVER_STARTER_PORT
   const sockets = starter

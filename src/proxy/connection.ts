@@ -1,9 +1,11 @@
 /**
  * One client connection, from accept to the end of both sockets:
  *
- *   header ──PROXY header read──▶ dialogue ──dialled and handshake done──▶ relay ──▶ closed
- *      │                             │  └──dial failed, over the limit──▶ refusing ──understood──▶ closing
- *      └──broken──▶ closed           └──refused by the handshake──▶ closing ──▶ closed
+ *   header   ──PROXY header read──────────▶ dialogue        header  ──broken───────────▶ closed
+ *   dialogue ──dialled, handshake done────▶ relay           relay   ──both sides ended─▶ closed
+ *   dialogue ──no dial, over the limit────▶ refusing        closing ──client has gone──▶ closed
+ *   dialogue ──refused by the handshake───▶ closing
+ *   refusing ──understood─────────────────▶ closing
  *
  * The dial runs beside the dialogue. Deadlines are looked at by the listener's sweep.
  */
@@ -26,7 +28,7 @@ const AFTER_SERVER_MS = 60_000
 const REFUSING_MS = 60_000
 const NEVER = Number.POSITIVE_INFINITY
 
-/** What becomes of a client that was just accepted; `limit_untold`: without words, there are too many of those. */
+/** What becomes of a client that was accepted; `limit_untold`: without words, too many wait for theirs. */
 export type Verdict = 'welcome' | 'not_allowed' | 'limit' | 'limit_untold'
 
 type Phase = 'header' | 'dialogue' | 'relay' | 'refusing' | 'closing'

@@ -48,7 +48,7 @@ export class Ending {
   }
 }
 
-/** Hands a reset on, behind what was not written yet. Answers whether the socket still has to be waited for. */
+/** Hands a reset on, behind what was not written yet. Is the socket still to be waited for? */
 export const passReset = (socket: Socket): boolean => {
   if (socket.writableLength > 0) {
     socket.destroySoon()

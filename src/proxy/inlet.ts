@@ -152,7 +152,7 @@ export interface DialOptions {
   readonly keepAlive: number
 }
 
-/** Begins to connect; `connect`, or `error` and `close`, are emitted by the inlet's socket. It reads once connected. */
+/** Begins to connect: its socket emits `connect`, or `error` and `close`. It reads once connected. */
 export const dial = (remote: Remote, options: DialOptions, onChunk: OnChunk): Inlet => {
   const reader = new Reader(onChunk)
   const settings: NetConnectOpts & { readonly writableHighWaterMark: number } = {

@@ -16,7 +16,7 @@ export class ProxyHeaderReader {
   bytes: Bytes = this.#room.subarray(0, 0)
   facts: HeaderFacts = {}
 
-  /** Gives what followed the header, or undefined while it is not complete. The parser bounds what is kept. */
+  /** Gives what followed the header; undefined while it is not complete. The parser bounds what is kept. */
   feed(chunk: Bytes): Bytes | undefined {
     this.#append(chunk)
     const seen = this.#room.subarray(0, this.#length)

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
@@ -91,7 +90,7 @@ describe('a run', () => {
     expect(existsSync(join(directory, 'proxy.pid'))).toBe(false)
   })
 
-  test('drains on SIGTERM: the session goes on, new ones are not taken, a second signal ends it', async () => {
+  test('drains on SIGTERM: sessions go on, new ones are not taken; a second signal ends them', async () => {
     const proxy = await start(configure())
     const client = await dial(proxy.port)
     const peer = await server.next()

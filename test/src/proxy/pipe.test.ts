@@ -108,7 +108,7 @@ describe('back-pressure', () => {
       }
       expect(stuck).toBe(true)
       const flow = await stage.flow()
-      // What the kernel holds on both legs is in there too: it is the taker's receive buffer that is full first.
+      // What the kernel holds on both legs is in there too.
       expect(flow.bytes(from).length).toBeLessThan(64 << 20)
       sender.end()
       const got = await readAll(taker)
