@@ -5,7 +5,7 @@ import { stringify } from 'smol-toml'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeLive } from '../support/live.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { freePort, isListening, run, runOk, start, until } from '../support/programs.ts'
+import { freePort, runOk, start, until } from '../support/programs.ts'
 import { CLI } from '../support/querytap.ts'
 import { logFiles, readRecords } from '../support/records.ts'
 
@@ -33,39 +33,25 @@ await describeLive('hot restart under start_server', ['postgres', 'start_server'
       config,
       stringify({ log: { dir: directory, stdout: false }, dumpLog: { dir: directory } }),
     )
-    const proxy = [
-      process.execPath,
-      CLI,
-      'proxy',
-      '-s',
-      '-c',
-      config,
-      '-r',
-      `127.0.0.1:${server.port}`,
-      '-d',
-      'pg',
-    ]
-    const program = start('start_server', [
-      `--port=127.0.0.1:${port}`,
-      `--status-file=${status}`,
-      '--',
-      ...proxy,
-    ])
+    const flags = `-s -c ${config} -r 127.0.0.1:${server.port} -d pg`.split(' ')
+    const supervision = [`--port=127.0.0.1:${port}`, `--status-file=${status}`]
+    const program = start('start_server', [...supervision, '--', process.execPath, CLI, 'proxy', ...flags])
     // `GENERATION:PID` of each worker that runs
     const workers = (): string[] => readFileSync(status, 'utf8').trim().split('\n')
-    await until('the first worker', () => isListening(port))
-    await until('its status', () => run('test', ['-s', status]).then(({ code }) => code === 0))
     const hasStarted = (file: string): boolean =>
       readFileSync(join(directory, file), 'utf8').includes('"event":"audit.start"')
+    // each worker writes a file of its own; one that is not that far yet has no handler for SIGTERM
+    const started = (count: number) =>
+      until('its audit log', () => logFiles(directory).filter(hasStarted).length === count)
     const restart = async (generation: number): Promise<void> => {
       process.kill(program.pid, 'SIGHUP')
       await until(`generation ${generation} alone`, () => {
         const running = workers()
         return running.length === 1 && running[0]?.startsWith(`${generation}:`)
       })
-      // each worker writes a file of its own; one that is not that far yet has no handler for the next SIGTERM
-      await until('its audit log', () => logFiles(directory).filter(hasStarted).length === generation)
+      await started(generation)
     }
+    await started(1)
     return { program, restart }
   }
 
