@@ -5,7 +5,7 @@ import { stringify } from 'smol-toml'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeLive } from '../support/live.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { freePort, runOk, start, until } from '../support/programs.ts'
+import { freePort, type Running, runOk, start, until } from '../support/programs.ts'
 import { CLI } from '../support/querytap.ts'
 import { logFiles, readRecords } from '../support/records.ts'
 
@@ -14,6 +14,7 @@ const SELECT = 'SELECT abalance FROM pgbench_accounts'
 
 let server: Postgres
 let directory: string
+let supervisor: Running | undefined
 
 beforeAll(async () => {
   server = await startPostgres()
@@ -21,6 +22,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await supervisor?.stop()
   await server?.stop()
   if (directory) rmSync(directory, { recursive: true, force: true })
 })
@@ -51,6 +53,7 @@ await describeLive('hot restart under start_server', ['postgres', 'start_server'
       })
       await started(generation)
     }
+    supervisor = program
     await started(1)
     return { program, restart }
   }
