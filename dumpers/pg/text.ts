@@ -96,7 +96,7 @@ const decoderOf = (label: string) => {
   }
 }
 
-/** The decoding for a client_encoding as the server reports it; what is unknown is read as UTF-8 where it is. */
+/** The decoding of a client_encoding that the server reported; an unknown one is read as UTF-8. */
 export const decodingOf = (clientEncoding: string): TextDecoding => {
   const name = clientEncoding.toUpperCase()
   if (name === 'LATIN1') return LATIN1
@@ -132,7 +132,7 @@ export const makeText = (
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** Follows a text that is longer than what is kept: its length, its hash and its last bytes. Ends at the NUL. */
+/** Follows a text longer than what is kept: its length, its hash and its last bytes. Ends at the NUL. */
 export class LongText {
   readonly head: Bytes
   readonly #hash: Hash
