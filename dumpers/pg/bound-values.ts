@@ -2,7 +2,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { BoundValues } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
-import type { TextDecoding } from './text.ts'
+import { serverName } from './names.ts'
+import { type TextDecoding, UTF8 } from './text.ts'
 import { decodeBinary, typeName } from './values.ts'
 
 /** What every form of kept values shares: types and formats by position. */
@@ -21,7 +22,8 @@ abstract class TypedValues {
   }
 
   get typesKnown(): boolean {
-    for (const oid of this.oids) if (oid !== 0) return true
+    const { oids } = this
+    for (let i = 0; i < oids.length; i++) if (oids[i] !== 0) return true
     return false
   }
 
@@ -85,6 +87,7 @@ export class PgValues extends TypedValues implements BoundValues {
   readonly #maxValueBytes: number
   /** start of each value behind its length, made on first use */
   #starts: number[] | undefined
+  readonly #texts: (string | null)[] = []
 
   /** `raw`: count × (int32 length, bytes), checked. */
   constructor(
@@ -130,7 +133,17 @@ export class PgValues extends TypedValues implements BoundValues {
     return this.#length(this.#start(index) - 4)
   }
 
+  /** Asked for by the redactor, then by each encoder: worked out once. */
   text(index: number): string | null {
+    let text = this.#texts[index]
+    if (text === undefined) {
+      text = this.#decode(index)
+      this.#texts[index] = text
+    }
+    return text
+  }
+
+  #decode(index: number): string | null {
     const start = this.#start(index)
     const length = this.#length(start - 4)
     if (length < 0) return null
@@ -182,8 +195,8 @@ class LongValues extends TypedValues implements BoundValues {
   }
 }
 
-/** Most bytes of a name that a long Bind may have. */
-const MAX_NAME = 16_384
+/** Bytes of a name that are read in a long Bind: more than the server compares, in any encoding. */
+const MAX_NAME = 256
 
 /**
  * Reads a Bind that is longer than what is kept, as it passes: names, formats, and of each value its head, length
@@ -192,11 +205,14 @@ const MAX_NAME = 16_384
 export class LongBind {
   portal = ''
   statement = ''
-  /** the body made no sense, or a name was too long */
+  /** both names were read */
+  named = false
+  /** the body made no sense */
   broken = false
   readonly #formats: number[] = []
   readonly #kept: (Kept | undefined)[] = []
   readonly #maxValueBytes: number
+  readonly #decoding: TextDecoding
   #room: number
   #count = -1
   #formatCount = -1
@@ -209,9 +225,10 @@ export class LongBind {
   #headBytes = 0
   #hash: Hash | undefined
 
-  constructor(maxValueBytes: number, maxBytes: number) {
+  constructor(maxValueBytes: number, maxBytes: number, decoding: TextDecoding = UTF8) {
     this.#maxValueBytes = maxValueBytes
     this.#room = maxBytes
+    this.#decoding = decoding
   }
 
   get #done(): boolean {
@@ -229,13 +246,13 @@ export class LongBind {
   #byte(byte: number): void {
     if (this.#names < 2) {
       if (byte !== 0) {
-        this.#piece.push(byte)
-        this.broken = this.#piece.length > MAX_NAME
+        if (this.#piece.length < MAX_NAME) this.#piece.push(byte)
         return
       }
-      const name = Buffer.from(this.#piece).toString('utf8')
+      const name = serverName(Buffer.from(this.#piece), this.#decoding)
       if (this.#names++ === 0) this.portal = name
       else this.statement = name
+      this.named = this.#names === 2
       this.#piece = []
       return
     }

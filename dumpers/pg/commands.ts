@@ -4,7 +4,7 @@ import type { Micros } from '../../src/flow.ts'
 import type { Execution } from './execution.ts'
 import type { Prepared } from './statements.ts'
 
-/** A frontend message that has a reply, or that changes what a reply means. */
+/** A frontend message that has a reply, or that changes what a reply means; a Flush that is an error. */
 export type CommandKind =
   | 'Query'
   | 'Parse'
@@ -17,6 +17,7 @@ export type CommandKind =
   | 'Describe'
   | 'Close'
   | 'Sync'
+  | 'Flush'
   | 'FunctionCall'
   | 'CopyData'
   | 'CopyEnd'
@@ -34,6 +35,7 @@ const KINDS: readonly CommandKind[] = [
   'Describe',
   'Close',
   'Sync',
+  'Flush',
   'FunctionCall',
   'CopyData',
   'CopyEnd',
@@ -60,8 +62,8 @@ export class Command {
   bodyHex: string | undefined = undefined
   /** bytes of memory it holds, roughly */
   cost = 0
-  /** stands for a command whose contents were not kept */
-  placeholder = false
+  /** what it names is not known: its contents were not kept, or could not be read */
+  nameless = false
 
   constructor(kind: CommandKind, at: Micros) {
     this.kind = kind
@@ -136,6 +138,15 @@ export class CommandQueue {
     if (this.#overflowAt < this.#overflowEnd) this.#refill()
   }
 
+  /** Forgets the placeholders; answers how many there were. */
+  dropPlaceholders(): number {
+    const dropped = this.#overflowEnd - this.#overflowAt
+    this.#overflow = new Uint8Array(0)
+    this.#overflowAt = 0
+    this.#overflowEnd = 0
+    return dropped
+  }
+
   /** Takes out the command behind the head. */
   dropSecond(): void {
     const second = this.#head?.next
@@ -148,7 +159,7 @@ export class CommandQueue {
 
   #refill(): void {
     const command = new Command(KINDS[this.#overflow[this.#overflowAt++] as number] as CommandKind, 0)
-    command.placeholder = true
+    command.nameless = true
     this.#revive(command)
     this.push(command)
     if (this.#overflowAt === this.#overflowEnd) {

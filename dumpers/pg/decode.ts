@@ -1,5 +1,7 @@
-/** Body → message, nothing else. Each throws ProtocolError on a body that breaks the protocol. */
-
+/**
+ * Body → message, nothing else. Each throws ProtocolError on a body that breaks the protocol. Names of
+ * statements and portals are in the client's encoding, UTF-8 unless `decoding` is given.
+ */
 import type { ServerError } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import type { Cursor } from '../../src/framing/cursor.ts'
@@ -15,6 +17,8 @@ import {
   SSL_REQUEST,
   type StartupPacket,
 } from './messages.ts'
+import { readName } from './names.ts'
+import type { TextDecoding } from './text.ts'
 
 /** PostgreSQL 3 is the only major version in use since 2003. */
 const MAJOR = 3
@@ -46,8 +50,8 @@ export const decodeQuery = (body: Cursor): Span => {
 }
 
 /** Parse 'P': cstring statement, cstring query, uint16 n, n × uint32 parameter OID. */
-export const decodeParse = (body: Cursor): Parse => {
-  const statement = body.cstring()
+export const decodeParse = (body: Cursor, decoding?: TextDecoding): Parse => {
+  const statement = readName(body, decoding)
   const query = { start: body.at, end: body.cend() }
   const oids = body.uint32s(body.uint16())
   body.finish()
@@ -70,9 +74,9 @@ const readValues = (body: Cursor, count: number): Span => {
  * Bind 'B': cstring portal, cstring statement, uint16 n, n × int16 format, uint16 n, n × value,
  * uint16 n, n × int16 result format. A value is int32 length (-1: NULL), bytes.
  */
-export const decodeBind = (body: Cursor): Bind => {
-  const portal = body.cstring()
-  const statement = body.cstring()
+export const decodeBind = (body: Cursor, decoding?: TextDecoding): Bind => {
+  const portal = readName(body, decoding)
+  const statement = readName(body, decoding)
   const formats = body.int16s(body.uint16())
   const count = body.uint16()
   const values = readValues(body, count)
@@ -93,18 +97,18 @@ export const decodeFunctionCall = (body: Cursor): FunctionCall => {
 }
 
 /** Execute 'E': cstring portal, int32 maximum number of rows. */
-export const decodeExecute = (body: Cursor): Execute => {
-  const portal = body.cstring()
+export const decodeExecute = (body: Cursor, decoding?: TextDecoding): Execute => {
+  const portal = readName(body, decoding)
   const maxRows = body.int32()
   body.finish()
   return { kind: 'Execute', portal, maxRows }
 }
 
 /** Describe 'D' and Close 'C': byte 'S' or 'P', cstring name. */
-export const decodeNamed = (body: Cursor): Named => {
+export const decodeNamed = (body: Cursor, decoding?: TextDecoding): Named => {
   const of = body.uint8()
   if (of !== 0x53 && of !== 0x50) throw body.invalid('neither a statement nor a portal')
-  const name = body.cstring()
+  const name = readName(body, decoding)
   body.finish()
   return { of: of === 0x53 ? 'S' : 'P', name }
 }

@@ -12,13 +12,13 @@ import {
   splitStatements,
 } from '../../src/sql/scan.ts'
 import type { Execution } from './execution.ts'
-import type { PgState } from './state.ts'
+import type { PgState, Scan } from './state.ts'
 
 /** Texts that may hide another statement's text: SQL's EXECUTE. */
 const EXECUTE = /execute/i
 
-/** Tags that change nothing but data are told apart by their first letter, before anything is compared. */
-const FIRST_LETTERS = new Set('BCDPRS'.split('').map((letter) => letter.charCodeAt(0)))
+/** `9`: tags of statements on data end in a number; those of statements that change a session end in a letter. */
+const LAST_DIGIT = 0x39
 
 /**
  * The `index`-th statement of the execution's text has succeeded, with `tag`. One tag comes for each statement
@@ -27,7 +27,7 @@ const FIRST_LETTERS = new Set('BCDPRS'.split('').map((letter) => letter.charCode
 export const applyTag = (state: PgState, execution: Execution, tag: string, index: number): void => {
   resolveExecute(state, execution, index)
   state.txn.succeeded()
-  if (!FIRST_LETTERS.has(tag.charCodeAt(0))) return
+  if (tag.charCodeAt(tag.length - 1) <= LAST_DIGIT) return
   switch (tag) {
     case 'BEGIN':
     case 'START TRANSACTION':
@@ -55,19 +55,34 @@ export const applyTag = (state: PgState, execution: Execution, tag: string, inde
     case 'CLOSE CURSOR':
     case 'SET':
     case 'RESET':
+    case 'SAVEPOINT':
       applyNamed(state, execution, tag, index)
   }
 }
 
-const statementAt = (execution: Execution, index: number): SqlStatement | undefined => {
+const scanOf = (state: PgState, text: QueryText, index: number): Scan => {
+  if (state.scan?.text === text) return state.scan
+  const scan: Scan = { text, mayExecute: EXECUTE.test(text.text), statements: undefined }
+  if (index > 0) state.scan = scan
+  return scan
+}
+
+/** Undefined also where a long text was cut, within its last statement or behind it. */
+const statementAt = (state: PgState, execution: Execution, index: number): SqlStatement | undefined => {
   const { text } = execution
-  return text === undefined ? undefined : splitStatements(text.text, text)[index]
+  if (text === undefined) return undefined
+  const scan = scanOf(state, text, index)
+  scan.statements ??= splitStatements(text.text, text)
+  const cut = text.truncated !== undefined && index >= scan.statements.length - 1
+  return cut ? undefined : scan.statements[index]
 }
 
 const endTransaction = (state: PgState, execution: Execution, tag: string, index: number): void => {
-  const control = isTransactionControl(statementAt(execution, index)?.words ?? [])
+  const words = statementAt(state, execution, index)?.words ?? []
+  const control = isTransactionControl(words)
   if (tag === 'ROLLBACK' && control?.verb === 'rollback-to') {
     state.txn.rolledBackTo()
+    state.identity.rolledBackTo(words.at(-1) ?? '')
     return
   }
   const outcome = tag === 'COMMIT' ? 'committed' : tag === 'ROLLBACK' ? 'rolled_back' : 'unknown'
@@ -78,8 +93,11 @@ const endTransaction = (state: PgState, execution: Execution, tag: string, index
 
 const applyNamed = (state: PgState, execution: Execution, tag: string, index: number): void => {
   const { text } = execution
-  const statement = statementAt(execution, index)
-  if (text === undefined || statement === undefined) return
+  const statement = statementAt(state, execution, index)
+  if (text === undefined || statement === undefined) {
+    forgetNames(state, tag)
+    return
+  }
   if (tag === 'PREPARE') {
     const found = parsePrepare(text.text, statement, text)
     if (found === undefined) return
@@ -88,6 +106,7 @@ const applyNamed = (state: PgState, execution: Execution, tag: string, index: nu
   } else if (tag === 'DEALLOCATE') {
     const found = parseDeallocate(text.text, statement, text)
     if (found !== undefined && 'name' in found) state.prepared.delete(found.name)
+    else forgetNames(state, tag)
   } else if (tag === 'DECLARE CURSOR') {
     const found = parseDeclare(text.text, statement, text)
     if (found === undefined) return
@@ -96,10 +115,19 @@ const applyNamed = (state: PgState, execution: Execution, tag: string, index: nu
   } else if (tag === 'CLOSE CURSOR') {
     const found = parseClose(text.text, statement, text)
     if (found !== undefined && 'name' in found) state.closePortal(state.portals.delete(found.name))
+    else forgetNames(state, tag)
+  } else if (tag === 'SAVEPOINT') {
+    state.identity.savepoint(statement.words[1] ?? '')
   } else {
     const change = parseSetRole(text.text, statement, text)
     if (change !== undefined) state.identity.setRole(change.role, change.local)
   }
+}
+
+/** A name was dropped and its text is not known: no name can be trusted to mean what it did. */
+const forgetNames = (state: PgState, tag: string): void => {
+  if (tag === 'DEALLOCATE') state.prepared.clear()
+  else if (tag === 'CLOSE CURSOR') state.closePortals(true)
 }
 
 /** A part of a text, lexed as its whole is. */
@@ -112,11 +140,14 @@ const part = (whole: QueryText, text: string): QueryText => ({
 /** If the `index`-th statement is a SQL EXECUTE, the text that it runs goes to the record too. */
 export const resolveExecute = (state: PgState, execution: Execution, index: number): void => {
   const { text } = execution
-  if (text === undefined || !EXECUTE.test(text.text)) return
-  const statement = statementAt(execution, index)
+  if (text === undefined || !scanOf(state, text, index).mayExecute) return
+  const statement = statementAt(state, execution, index)
   const found = statement && parseExecute(text.text, statement, text)
   const ran = found && state.prepared.get(found.name)?.text
   if (!ran) return
   const before = execution.executed
-  execution.executed = before === undefined ? ran : part(before, `${before.text};\n${ran.text}`)
+  if (before === undefined) execution.executed = ran
+  else if (before.text.length + ran.text.length <= state.limits.maxQueryBytes)
+    execution.executed = part(before, `${before.text};\n${ran.text}`)
+  else execution.reason ??= 'executed_cut'
 }

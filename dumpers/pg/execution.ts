@@ -79,46 +79,100 @@ export class Execution {
     ended: Micros | undefined,
     txnStatus: string | undefined,
   ): Statement {
-    const error = this.error
-    const rowsKnown = this.copyDirection === undefined && (this.rows > 0 || ROWS_TAG.test(this.tag ?? ''))
-    return {
-      event,
-      at: this.at,
-      who,
-      stmt_seq: this.seq,
-      protocol: this.protocol,
-      text: this.text,
-      executed: this.executed,
-      values: this.values,
-      stmt_name: this.stmtName,
-      prepare_seq: this.prepareSeq,
-      portal_name: this.portalName,
-      function_oid: this.functionOid,
-      outcome,
-      reason: this.reason,
-      command_tag: this.tag,
-      command_tags: this.tags,
-      rows_returned: rowsKnown ? this.rows : undefined,
-      rows_affected: this.affected,
-      bytes_returned: rowsKnown ? this.bytes : undefined,
-      duration_us: ended === undefined ? undefined : Math.max(0, ended - this.at),
-      first_response_us: this.first === 0 ? undefined : Math.max(0, this.first - this.at),
-      fetches: this.fetches === 1 ? undefined : this.fetches,
-      copy_direction: this.copyDirection,
-      copy_rows: this.copyDirection === undefined ? undefined : (this.copyRows ?? this.copyMessages),
-      copy_bytes: this.copyDirection === undefined ? undefined : this.copyBytes,
-      txn_seq: this.txnSeq,
-      txn_status: txnStatus,
-      malformed: this.malformed ? true : undefined,
-      body_hex: this.bodyHex,
-      after_gap: this.afterGap ? true : undefined,
-      error_code: error?.error_code,
-      error_severity: error?.error_severity,
-      error_message: error?.error_message,
-      error_detail: error?.error_detail,
-      error_hint: error?.error_hint,
-      error_internal_query: error?.error_internal_query,
-      error_context: error?.error_context,
-    }
+    return new StatementRecord(this, event, who, outcome, ended, txnStatus)
+  }
+}
+
+/**
+ * The event of an execution. A class and no literal: an object literal of so many keys is copied by the runtime
+ * at several times the cost. The keys are in the order in which the log has them.
+ */
+class StatementRecord implements Statement {
+  readonly event: 'statement' | 'statement.open'
+  readonly at: Micros
+  readonly who: Who
+  readonly stmt_seq: number
+  readonly protocol: Execution['protocol']
+  readonly text: QueryText | undefined
+  readonly executed: QueryText | undefined
+  readonly values: BoundValues | undefined
+  readonly stmt_name: string | undefined
+  readonly prepare_seq: number | undefined
+  readonly portal_name: string | undefined
+  readonly function_oid: number | undefined
+  readonly outcome: Outcome | undefined
+  readonly reason: string | undefined
+  readonly command_tag: string | undefined
+  readonly command_tags: readonly string[] | undefined
+  readonly rows_returned: number | undefined
+  readonly rows_affected: number | undefined
+  readonly bytes_returned: number | undefined
+  readonly duration_us: number | undefined
+  readonly first_response_us: number | undefined
+  readonly fetches: number | undefined
+  readonly copy_direction: 'in' | 'out' | 'both' | undefined
+  readonly copy_rows: number | undefined
+  readonly copy_bytes: number | undefined
+  readonly txn_seq: number | undefined
+  readonly txn_status: string | undefined
+  readonly malformed: true | undefined
+  readonly body_hex: string | undefined
+  readonly after_gap: true | undefined
+  readonly error_code: string | undefined
+  readonly error_severity: string | undefined
+  readonly error_message: string | undefined
+  readonly error_detail: string | undefined
+  readonly error_hint: string | undefined
+  readonly error_internal_query: string | undefined
+  readonly error_context: string | undefined
+
+  constructor(
+    from: Execution,
+    event: 'statement' | 'statement.open',
+    who: Who,
+    outcome: Outcome | undefined,
+    ended: Micros | undefined,
+    txnStatus: string | undefined,
+  ) {
+    const { error, copyDirection } = from
+    const copying = copyDirection !== undefined
+    const hasRows = !copying && (from.rows > 0 || (from.tag !== undefined && ROWS_TAG.test(from.tag)))
+    this.event = event
+    this.at = from.at
+    this.who = who
+    this.stmt_seq = from.seq
+    this.protocol = from.protocol
+    this.text = from.text
+    this.executed = from.executed
+    this.values = from.values
+    this.stmt_name = from.stmtName
+    this.prepare_seq = from.prepareSeq
+    this.portal_name = from.portalName
+    this.function_oid = from.functionOid
+    this.outcome = outcome
+    this.reason = from.reason
+    this.command_tag = from.tag
+    this.command_tags = from.tags
+    this.rows_returned = hasRows ? from.rows : undefined
+    this.rows_affected = from.affected
+    this.bytes_returned = hasRows ? from.bytes : undefined
+    this.duration_us = ended === undefined ? undefined : Math.max(0, ended - from.at)
+    this.first_response_us = from.first === 0 ? undefined : Math.max(0, from.first - from.at)
+    this.fetches = from.fetches === 1 ? undefined : from.fetches
+    this.copy_direction = copyDirection
+    this.copy_rows = copying ? (from.copyRows ?? from.copyMessages) : undefined
+    this.copy_bytes = copying ? from.copyBytes : undefined
+    this.txn_seq = from.txnSeq
+    this.txn_status = txnStatus
+    this.malformed = from.malformed ? true : undefined
+    this.body_hex = from.bodyHex
+    this.after_gap = from.afterGap ? true : undefined
+    this.error_code = error?.error_code
+    this.error_severity = error?.error_severity
+    this.error_message = error?.error_message
+    this.error_detail = error?.error_detail
+    this.error_hint = error?.error_hint
+    this.error_internal_query = error?.error_internal_query
+    this.error_context = error?.error_context
   }
 }

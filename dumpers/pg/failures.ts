@@ -2,11 +2,11 @@
 import type { ServerError } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import { splitStatements } from '../../src/sql/scan.ts'
-import type { Command } from './commands.ts'
+import { leaveExtendedCopy } from './copy-failure.ts'
 import { decodeErrorResponse } from './decode.ts'
 import { resolveExecute } from './effects.ts'
 import type { Execution } from './execution.ts'
-import { countCopied, executionOf, runner, shift } from './replies.ts'
+import { countCopied, executionOf, runner } from './replies.ts'
 import { abandon } from './requests.ts'
 import type { PgState } from './state.ts'
 
@@ -46,14 +46,16 @@ const settleError = (state: PgState, error: ServerError): void => {
       return
     }
     case 'Parse':
-      state.meant.set(head.statement, head.prepared)
+      if (head.prepared !== undefined) state.meant.set(head.prepared)
+      // the old one is gone before the new text is looked at
+      if (head.statement === '') state.prepared.delete('')
       state.writePrepare(head, 'error', error)
       break
     case 'Bind':
       if (head.execution !== undefined) {
-        state.bindTo(head.execution, head.statement)
+        state.bindTo(head, head.execution)
         failExecution(state, head.execution, error)
-        state.skippedPortals.add(head.portal)
+        state.skipPortal(head.portal)
         state.write(head.execution, head.execution.settled, state.now)
       }
       break
@@ -79,37 +81,18 @@ const failExecution = (state: PgState, execution: Execution, error: ServerError)
   execution.ended = state.now
 }
 
-/**
- * After an error in an extended series the server ignores all until Sync. With a Sync amid the data of a COPY
- * that failed it cannot be told whether the server had read it while copying (where it means nothing) or after:
- * what was sent behind it may have run or not, and is recorded as unknown.
- */
+/** After an error in an extended series the server ignores all until Sync. */
 const skipToSync = (state: PgState): void => {
   const { queue } = state
   const copying = state.copyIn
   state.copyIn = false
-  shift(state)
-  if (copying && hasSync(queue.head)) {
-    state.uncertain = true
-    for (let head = queue.head; head !== undefined; queue.shift(), head = queue.head) {
-      abandon(state, head, 'unknown', 'after_copy_failure')
-    }
-    return
-  }
-  for (
-    let head = queue.head;
-    head !== undefined && head.kind !== 'Sync';
-    queue.shift(), head = queue.head
-  ) {
-    abandon(state, head, 'skipped')
-  }
+  state.target = undefined
+  queue.shift()
+  if (copying && leaveExtendedCopy(state)) return
+  for (; queue.head !== undefined && queue.head.kind !== 'Sync'; queue.shift())
+    abandon(state, queue.head, 'skipped')
   if (queue.head === undefined) state.skipping = true
   else state.forgetSkipped()
-}
-
-const hasSync = (command: Command | undefined): boolean => {
-  for (let next = command; next !== undefined; next = next.next) if (next.kind === 'Sync') return true
-  return false
 }
 
 /** FATAL: the server runs nothing more. */
@@ -147,5 +130,6 @@ export const closeCommands = (state: PgState): void => {
 const everyTagCame = ({ protocol, text, tag, tags }: Execution): boolean =>
   protocol === 'simple' &&
   text !== undefined &&
+  text.truncated === undefined &&
   tag !== undefined &&
   splitStatements(text.text, text).length === (tags?.length ?? 1)

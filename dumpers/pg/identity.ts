@@ -5,6 +5,16 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Most characters of a name that a client gave: the server's own names end at 63 bytes. */
 const MAX_NAME = 256
+/** Most savepoints of one transaction that are remembered. */
+const MAX_SAVEPOINTS = 1000
+
+/** The role as a savepoint found it. */
+interface Savepoint {
+  readonly name: string
+  readonly role: string | undefined
+  readonly roleAtEnd: string | undefined
+  readonly roleIsLocal: boolean
+}
 
 const cut = (text: string): string => (text.length > MAX_NAME ? text.slice(0, MAX_NAME) : text)
 
@@ -19,6 +29,7 @@ export class Identity {
   #roleAtBegin: string | undefined
   #roleAtEnd: string | undefined
   #roleIsLocal = false
+  #savepoints: Savepoint[] = []
 
   /** Immutable, and the same object until something changes. */
   get who(): Who {
@@ -60,12 +71,31 @@ export class Identity {
     this.#effective()
   }
 
+  savepoint(name: string): void {
+    if (this.#savepoints.length >= MAX_SAVEPOINTS) return
+    const [role, roleAtEnd, roleIsLocal] = [this.#role, this.#roleAtEnd, this.#roleIsLocal]
+    this.#savepoints.push({ name, role, roleAtEnd, roleIsLocal })
+  }
+
+  /** ROLLBACK TO a savepoint, which stays: the role is again what it was there. */
+  rolledBackTo(name: string): void {
+    const index = this.#savepoints.findLastIndex((savepoint) => savepoint.name === name)
+    const found = this.#savepoints[index]
+    if (found === undefined) return
+    this.#savepoints.length = index + 1
+    this.#role = found.role
+    this.#roleAtEnd = found.roleAtEnd
+    this.#roleIsLocal = found.roleIsLocal
+    this.#effective()
+  }
+
   /** A transaction is over: a role set in one that was rolled back, or set for it alone, is gone. */
   transactionEnded(rolledBack: boolean): void {
     if (this.#role === this.#roleAtBegin && !this.#roleIsLocal) return
     if (rolledBack) this.#role = this.#roleAtBegin
     else if (this.#roleIsLocal) this.#role = this.#roleAtEnd
     this.#roleIsLocal = false
+    if (this.#savepoints.length > 0) this.#savepoints = []
     this.#roleAtBegin = this.#role
     this.#effective()
   }

@@ -19,6 +19,10 @@ export class Login {
   #replication: string | undefined
   #options: string | undefined
   #claimed: string | undefined
+  /** messages of the client that answered a request for authentication, or were sent unasked */
+  passwords = 0
+  #asked = false
+  #accepted = false
 
   constructor(state: PgState) {
     this.#state = state
@@ -55,11 +59,18 @@ export class Login {
   /** Authentication: the method asked for; what is exchanged is neither read nor kept. */
   authentication(bytes: Bytes, start: number, end: number): void {
     try {
-      const { method } = decodeAuthentication(this.#state.cursor.reset(bytes, start, end))
+      const { code, method } = decodeAuthentication(this.#state.cursor.reset(bytes, start, end))
       this.#method = method ?? this.#method
+      if (code === 0) this.#accepted = true
+      else this.#asked = true
     } catch {
       // the method stays unknown
     }
+  }
+
+  /** False when the server asked for a proof and was given none. */
+  get mayHaveSucceeded(): boolean {
+    return this.#accepted || !this.#asked || this.passwords > 0
   }
 
   backendKey(bytes: Bytes, start: number, end: number): void {

@@ -26,9 +26,9 @@ export class Memory {
 
   /** Tells the process what is held: `outside` bytes by the framers, and what the state keeps. */
   account(outside: number): void {
-    const { context, queue, prepared, portals } = this.#state
+    const { context, queue, prepared, meant, portals } = this.#state
     if (context.budget === undefined) return
-    const held = outside + queue.cost + prepared.bytes + portals.bytes
+    const held = outside + queue.cost + prepared.bytes + meant.bytes + portals.bytes
     context.budget.used += held - this.#told
     this.#told = held
   }

@@ -5,6 +5,7 @@
 import type { Bytes } from '../../src/flow.ts'
 import type { PgBoundValues } from './bound-values.ts'
 import type { Command, CommandKind } from './commands.ts'
+import { leaveSimpleCopy } from './copy-failure.ts'
 import { decodeParameterDescription } from './decode.ts'
 import { applyTag } from './effects.ts'
 import { Execution } from './execution.ts'
@@ -28,15 +29,22 @@ const answerable = (state: PgState): Command | undefined => {
   return head
 }
 
-const isIgnorable = ({ kind }: Command): boolean =>
-  kind === 'Sync' || kind === 'CopyData' || kind === 'CopyEnd'
+/** Is it of no meaning to a server that copies? */
+export const isIgnorable = ({ kind }: Command): boolean =>
+  kind === 'Sync' || kind === 'Flush' || isCopy(kind)
+
+const isCopy = (kind: CommandKind | undefined): boolean => kind === 'CopyData' || kind === 'CopyEnd'
 
 /** Takes the head out; copy data behind it that the server ignored goes with it. */
 export const shift = (state: PgState): void => {
   const { queue } = state
   state.target = undefined
   queue.shift()
-  while (queue.head?.kind === 'CopyData' || queue.head?.kind === 'CopyEnd') queue.shift()
+  dropCopyMessages(state)
+}
+
+const dropCopyMessages = ({ queue }: PgState): void => {
+  while (isCopy(queue.head?.kind)) queue.shift()
 }
 
 /** Execution that a reply with rows, a tag or a copy belongs to. */
@@ -44,7 +52,9 @@ export const runner = (state: PgState): Execution | undefined => {
   if (state.target !== undefined) return state.target
   const head = answerable(state)
   const execution = head?.kind === 'Execute' ? executionOf(state, head) : head?.execution
-  if (execution === undefined || head?.kind === 'Bind') return undefined
+  if (head === undefined || execution === undefined || head.kind === 'Bind') return undefined
+  // a simple query drops the unnamed statement first of all
+  if (head.kind === 'Query' && !execution.answered) state.prepared.delete('')
   state.touch(execution)
   state.target = execution
   return execution
@@ -103,7 +113,7 @@ const onDescribed = (state: PgState): void => {
 /** ParameterDescription: the types that Parse left to the server. */
 const onParameterDescription = (state: PgState, bytes: Bytes, start: number, end: number): void => {
   const head = headOf(state, 'DescribeStatement')
-  const prepared = head === undefined ? undefined : state.prepared.get(head.statement)
+  const prepared = head === undefined || head.nameless ? undefined : state.prepared.get(head.statement)
   if (prepared === undefined) return
   try {
     prepared.oids = decodeParameterDescription(state.cursor.reset(bytes, start, end))
@@ -117,6 +127,7 @@ const onParseComplete = (state: PgState): void => {
   if (head === undefined) return
   state.meant.delete(head.statement)
   if (head.prepared !== undefined) state.prepared.set(head.prepared)
+  else state.prepared.delete('')
   state.writePrepare(head, 'success')
   shift(state)
 }
@@ -125,7 +136,7 @@ const onBindComplete = (state: PgState): void => {
   const head = headOf(state, 'Bind')
   const execution = head?.execution
   if (head === undefined || execution === undefined) return
-  state.bindTo(execution, head.statement)
+  state.bindTo(head, execution, true)
   state.touch(execution)
   execution.ended = state.now
   const { text, stmtName } = execution
@@ -136,9 +147,22 @@ const onBindComplete = (state: PgState): void => {
 
 const onCloseComplete = (state: PgState): void => {
   const head = answerable(state)
-  if (head?.kind === 'CloseStatement') state.prepared.delete(head.statement)
-  else if (head?.kind === 'ClosePortal') state.closePortal(state.portals.delete(head.portal))
-  else if (head?.kind !== 'Close') return
+  switch (head?.kind) {
+    case 'CloseStatement':
+      if (head.nameless) state.prepared.clear()
+      else state.prepared.delete(head.statement)
+      break
+    case 'ClosePortal':
+      if (head.nameless) state.closePortals(true)
+      else state.closePortal(state.portals.delete(head.portal))
+      break
+    case 'Close':
+      state.prepared.clear()
+      state.closePortals(true)
+      break
+    default:
+      return
+  }
   shift(state)
 }
 
@@ -153,6 +177,8 @@ const onCommandComplete = (state: PgState, tag: string | undefined): void => {
     execution.addTag(tag)
     countAffected(execution, tag)
     applyTag(state, execution, tag, index)
+    // its own portal took the unnamed one's place
+    if (head.kind === 'Query') state.closePortal(state.portals.delete(''))
   }
   execution.ended = state.now
   if (head.kind === 'Execute') finishExecute(state, execution)
@@ -161,9 +187,8 @@ const onCommandComplete = (state: PgState, tag: string | undefined): void => {
 /** Tags that end in a number of rows which were not returned as rows. `SELECT n` without rows is CREATE TABLE AS. */
 const countAffected = (execution: Execution, tag: string): void => {
   if (tag.startsWith('SELECT ') && (execution.rows > 0 || tag === 'SELECT 0')) return
-  const digits = /\d+$/.exec(tag)
-  if (digits === null || tag.startsWith('FETCH ')) return
-  const count = Number(digits[0])
+  const count = Number(tag.slice(tag.lastIndexOf(' ') + 1))
+  if (!Number.isInteger(count) || tag.startsWith('FETCH ')) return
   if (tag.startsWith('COPY ')) execution.copyRows = count
   if (execution.copyDirection !== 'out') execution.affected = (execution.affected ?? 0) + count
 }
@@ -233,12 +258,9 @@ export const countCopied = (execution: Execution, command: Command): void => {
 export const onReadyForQuery = (state: PgState, status: string): void => {
   const who = state.identity.who
   state.skipping = false
-  if (state.uncertain) {
-    state.uncertain = false
-    state.forgetSkipped()
-  }
+  state.afterCopy = false
   const { queue } = state
-  while (queue.head?.kind === 'CopyData' || queue.head?.kind === 'CopyEnd') queue.shift()
+  dropCopyMessages(state)
   const head = queue.head
   if (head?.kind === 'Sync') {
     state.release(status)
@@ -248,9 +270,14 @@ export const onReadyForQuery = (state: PgState, status: string): void => {
     head.execution?.answered === true
   ) {
     // a bare ReadyForQuery answers none of these: it belongs to a Sync of a COPY that failed
+    const { copyDirection, error } = head.execution
     state.copyIn = false
-    shift(state)
+    state.target = undefined
+    state.scan = undefined
+    queue.shift()
     state.write(head.execution, head.execution.settled, state.now, status)
+    if (copyDirection === 'in' && error !== undefined) leaveSimpleCopy(state, error.error_code)
+    else dropCopyMessages(state)
   }
   state.txn.ready(status, state.now, who)
   state.flushTransactions()

@@ -16,11 +16,14 @@ import {
 } from './decode.ts'
 import { Execution } from './execution.ts'
 import { type Bind, F, type FunctionCall, type Span } from './messages.ts'
+import { readName, serverName } from './names.ts'
 import type { PgState } from './state.ts'
 import { LongText, makeText } from './text.ts'
 
 /** Most bytes of an undecodable body that its record shows. */
 const MAX_BODY_HEX = 1024
+/** Bytes of a name that are read in such a body: more than the server compares, in any encoding. */
+const MAX_NAME = 256
 /** What one command costs in memory beside its text and values, in bytes, roughly. */
 const COMMAND_COST = 400
 
@@ -42,7 +45,7 @@ export const openLong = (state: PgState, type: number, head: Bytes): LongText | 
   if (type === F.Parse)
     return openLongText(head, head.indexOf(0) + 1, Math.min(maxQueryBytes, state.textLimit))
   if (type !== F.Bind) return undefined
-  const bind = new LongBind(maxValueBytes, Math.min(maxQueryBytes, state.textLimit))
+  const bind = new LongBind(maxValueBytes, Math.min(maxQueryBytes, state.textLimit), state.decoding)
   bind.add(head, 0, head.length)
   return bind
 }
@@ -69,22 +72,26 @@ const pushQuery = (state: PgState, body: Body): void => {
   const command = new Command('Query', state.now)
   const execution = openExecution(state, 'simple')
   command.execution = execution
-  if (body.long instanceof LongText) {
-    execution.text = body.long.finish(state.decoding, state.standardConformingStrings)
-  } else {
-    try {
-      execution.text = textOf(
-        state,
-        body.bytes,
-        decodeQuery(state.cursor.reset(body.bytes, body.start, body.end)),
-      )
-    } catch {
-      execution.malformed = true
-      execution.bodyHex = hexOf(body)
-    }
+  execution.text = queryText(state, body)
+  if (execution.text === undefined) {
+    execution.malformed = true
+    execution.bodyHex = hexOf(body)
   }
   state.lines?.query(execution.text)
   push(state, command, execution.text?.text.length ?? 0)
+}
+
+/** The text of a Query; undefined when its body is more, or less, than a text and its NUL. */
+const queryText = (state: PgState, body: Body): QueryText | undefined => {
+  if (body.long instanceof LongText) {
+    const text = body.long.finish(state.decoding, state.standardConformingStrings)
+    return text.truncated?.bytes === body.length - 1 ? text : undefined
+  }
+  try {
+    return textOf(state, body.bytes, decodeQuery(state.cursor.reset(body.bytes, body.start, body.end)))
+  } catch {
+    return undefined
+  }
 }
 
 /** Parse 'P'. */
@@ -96,10 +103,10 @@ const pushParse = (state: PgState, body: Body): void => {
   const cursor = state.cursor.reset(body.bytes, body.start, body.end)
   try {
     if (body.long instanceof LongText) {
-      command.statement = cursor.cstring()
+      command.statement = readName(cursor, state.decoding)
       text = body.long.finish(state.decoding, state.standardConformingStrings)
     } else {
-      const parse = decodeParse(cursor)
+      const parse = decodeParse(cursor, state.decoding)
       command.statement = parse.statement
       text = textOf(state, body.bytes, parse.query)
       oids = parse.oids
@@ -126,7 +133,7 @@ const pushBind = (state: PgState, body: Body): void => {
   } catch {
     execution.malformed = true
     execution.bodyHex = hexOf(body)
-    command.portal = firstName(state, body)
+    readNames(state, command, body)
   }
   execution.portalName = command.portal === '' ? undefined : command.portal
   state.lines?.bind(command, execution.values)
@@ -134,7 +141,7 @@ const pushBind = (state: PgState, body: Body): void => {
 }
 
 const readBind = (state: PgState, command: Command, execution: Execution, body: Body): void => {
-  const bind = decodeBind(state.cursor.reset(body.bytes, body.start, body.end))
+  const bind = decodeBind(state.cursor.reset(body.bytes, body.start, body.end), state.decoding)
   command.portal = bind.portal
   command.statement = bind.statement
   if (bind.count === 0) return
@@ -152,13 +159,15 @@ const readLongBind = (state: PgState, command: Command, execution: Execution, bi
   command.statement = bind.statement
   execution.values = bind.finish(state.decoding)
   execution.malformed = execution.values === undefined
+  command.nameless = !bind.named
 }
 
 /** Execute 'E'. */
 const pushExecute = (state: PgState, body: Body): void => {
   const command = new Command('Execute', state.now)
   try {
-    command.portal = decodeExecute(state.cursor.reset(body.bytes, body.start, body.end)).portal
+    const execute = decodeExecute(state.cursor.reset(body.bytes, body.start, body.end), state.decoding)
+    command.portal = execute.portal
   } catch {
     command.malformed = true
     command.portal = firstName(state, body)
@@ -172,7 +181,7 @@ const pushNamed = (state: PgState, body: Body, what: 'Describe' | 'Close'): void
   let kind: CommandKind = what
   let name = ''
   try {
-    const named = decodeNamed(state.cursor.reset(body.bytes, body.start, body.end))
+    const named = decodeNamed(state.cursor.reset(body.bytes, body.start, body.end), state.decoding)
     name = named.name
     kind = named.of === 'S' ? `${what}Statement` : `${what}Portal`
   } catch {
@@ -202,13 +211,16 @@ const pushFunctionCall = (state: PgState, body: Body): void => {
 }
 
 /** Sync 'S': ends an extended series, and what the server skips after an error. */
-const pushSync = (state: PgState): void => {
+const pushSync = (state: PgState, body: Body): void => {
   if (state.skipping) {
     state.skipping = false
     state.forgetSkipped()
   }
+  state.afterCopy = false
   if (state.uncertain || state.ended) return
-  push(state, new Command('Sync', state.now), 0)
+  const command = new Command('Sync', state.now)
+  command.malformed = body.length > 0
+  push(state, command, 0)
 }
 
 /** CopyData 'd' of `bytes`: counted, one command for a run of them. */
@@ -233,12 +245,25 @@ const pushCopyEnd = (state: PgState): void => {
 const openExecution = (state: PgState, protocol: Execution['protocol']): Execution =>
   new Execution(++state.seq, protocol, state.now)
 
-/** The name that a body begins with, as far as it can be read. */
+/** The name that a body begins with, as far as it can be read: the server compares its first bytes only. */
 const firstName = (state: PgState, body: Body): string => {
   try {
-    return state.cursor.reset(body.bytes, body.start, body.end).cstring()
+    return readName(state.cursor.reset(body.bytes, body.start, body.end), state.decoding)
   } catch {
-    return ''
+    const end = Math.min(body.end, body.start + MAX_NAME)
+    return serverName(body.bytes.subarray(body.start, end), state.decoding)
+  }
+}
+
+/** The two names of a Bind whose body cannot be decoded. */
+const readNames = (state: PgState, command: Command, body: Body): void => {
+  command.portal = firstName(state, body)
+  const cursor = state.cursor.reset(body.bytes, body.start, body.end)
+  try {
+    cursor.cend()
+    command.statement = readName(cursor, state.decoding)
+  } catch {
+    command.nameless = true
   }
 }
 
@@ -247,6 +272,7 @@ const push = (state: PgState, command: Command, bytes: number): void => {
     abandon(state, command, 'skipped')
     return
   }
+  if (state.afterCopy) state.uncertain = true
   if (state.uncertain) {
     abandon(state, command, 'unknown', 'after_copy_failure')
     return
@@ -268,13 +294,13 @@ export const abandon = (state: PgState, command: Command, outcome: Outcome, reas
   if (execution !== undefined && reason !== undefined) execution.reason ??= reason
   switch (command.kind) {
     case 'Parse':
-      state.meant.set(command.statement, command.prepared)
+      if (command.prepared !== undefined) state.meant.set(command.prepared)
       state.writePrepare(command, outcome)
       return
     case 'Bind':
       if (execution === undefined) return
-      state.bindTo(execution, command.statement)
-      state.skippedPortals.add(command.portal)
+      state.bindTo(command, execution)
+      state.skipPortal(command.portal)
       state.write(execution, outcome, state.now)
       return
     case 'Execute':
@@ -327,14 +353,18 @@ export const onRequest = (state: PgState, body: Body): boolean => {
       pushFunctionCall(state, body)
       break
     case F.Sync:
-      pushSync(state)
+      pushSync(state, body)
       break
     case F.CopyDone:
     case F.CopyFail:
       pushCopyEnd(state)
       break
+    case F.Flush:
+      // one with a body is an error; any other is not answered
+      if (body.length > 0) push(state, new Command('Flush', state.now), 0)
+      break
     default:
-      return body.type === F.Flush
+      return false
   }
   return true
 }

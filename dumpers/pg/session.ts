@@ -110,12 +110,20 @@ export class PgSession implements Session {
   close(at: Micros): readonly AuditEvent[] {
     const state = this.#state
     state.now = at
-    if (this.#phase === 'login' && !state.ended) this.#login.outcome('unknown')
+    if (this.#phase === 'login' && !state.ended) this.#closeLogin()
     if (this.#phase === 'ready') closeCommands(this.#state)
     this.#login.release()
     this.#phase = 'over'
     this.#memory.release()
     return this.#take()
+  }
+
+  /** Nobody saw the log-in decided: what was sent along may have run. */
+  #closeLogin(): void {
+    this.#login.outcome('unknown')
+    if (!this.#login.mayHaveSucceeded) return
+    if (this.#state.queue.dropPlaceholders() > 0) this.#gap('frontend', 'overflow')
+    closeCommands(this.#state)
   }
 
   stillOpen(since: Micros): readonly AuditEvent[] {
@@ -209,6 +217,7 @@ export class PgSession implements Session {
         requests.pushCopyData(state, length)
         return SKIP
       case F.Password:
+        this.#login.passwords++
         return SKIP
       case F.Execute:
       case F.Describe:

@@ -3,11 +3,12 @@ import type { AuditEvent, BoundValues, Outcome, QueryText, ServerError } from '.
 import type { Micros } from '../../src/flow.ts'
 import { Cursor } from '../../src/framing/cursor.ts'
 import type { SessionContext, SessionLimits } from '../../src/session.ts'
+import type { SqlStatement } from '../../src/sql/scan.ts'
 import type { PgBoundValues } from './bound-values.ts'
 import { type Command, CommandQueue } from './commands.ts'
 import { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
-import { type Portal, PortalStore, type Prepared, PreparedStore } from './statements.ts'
+import { type Portal, PortalStore, PreparedStore } from './statements.ts'
 import { type TextDecoding, UTF8 } from './text.ts'
 import { Transaction } from './transaction.ts'
 
@@ -20,6 +21,13 @@ export interface MessageLog {
   parse(command: Command): void
   bind(command: Command, values: BoundValues | undefined): void
   execute(command: Command): void
+}
+
+/** What was found in a text: kept from its second tag to its last, so that it is not scanned for each. */
+export interface Scan {
+  readonly text: QueryText
+  readonly mayExecute: boolean
+  statements: readonly SqlStatement[] | undefined
 }
 
 export class PgState {
@@ -45,7 +53,9 @@ export class PgState {
   standardConformingStrings = true
   /** an error came in an extended series: the server ignores everything until Sync */
   skipping = false
-  /** a COPY failed with a Sync sent amid its data: the server may be skipping or not, until its next ReadyForQuery */
+  /** a COPY failed with a Sync amid its data: the server skips what comes, or not, until the next Sync */
+  afterCopy = false
+  /** and commands came before it: from here on nobody can tell which reply belongs to which command */
   uncertain = false
   /** the server is in COPY IN or COPY BOTH, where Sync and Flush mean nothing */
   copyIn = false
@@ -59,12 +69,14 @@ export class PgState {
   ended = false
   /** the execution that rows belong to; found again when undefined */
   target: Execution | undefined
+  /** what was found in the text of a message with several statements */
+  scan: Scan | undefined
   /** a finished execution that waits for its Sync's ReadyForQuery, for txn_status */
   finished: Execution | undefined
   /** ends of transactions, told behind the record of the statement that ended them */
   readonly #later: AuditEvent[] = []
   /** Parse that failed or was never answered, by name: what a Bind of it meant */
-  readonly meant = new Map<string, Prepared | undefined>()
+  readonly meant: PreparedStore
   /** portals whose Bind was skipped: their Executes are told in its record */
   readonly skippedPortals = new Set<string>()
 
@@ -74,6 +86,7 @@ export class PgState {
     const { maxQueue, maxStatements, maxQueryBytes } = context.limits
     this.queue = new CommandQueue(maxQueue, (command) => this.#revive(command))
     this.prepared = new PreparedStore(maxStatements, maxQueryBytes * STORE_FACTOR)
+    this.meant = new PreparedStore(maxStatements, maxQueryBytes * STORE_FACTOR)
     this.portals = new PortalStore(maxStatements, maxQueryBytes * STORE_FACTOR)
     this.txn = new Transaction(
       (event) => this.#later.push(event),
@@ -117,18 +130,23 @@ export class PgState {
   writePrepare(command: Command, outcome: Outcome, error?: ServerError): void {
     const { prepared } = command
     if (prepared === undefined) return
+    const { name, seq, text } = prepared
     this.emit({
       event: 'prepare',
       at: command.at,
       who: this.identity.who,
-      stmt_seq: prepared.seq,
-      text: prepared.text,
-      stmt_name: prepared.name === '' ? undefined : prepared.name,
+      stmt_seq: seq,
+      text,
+      stmt_name: name === '' ? undefined : name,
       outcome,
       duration_us: Math.max(0, this.now - command.at),
       malformed: command.malformed ? true : undefined,
       body_hex: command.bodyHex,
-      ...error,
+      error_code: error?.error_code,
+      error_severity: error?.error_severity,
+      error_message: error?.error_message,
+      error_detail: error?.error_detail,
+      error_hint: error?.error_hint,
     })
   }
 
@@ -159,18 +177,30 @@ export class PgState {
     this.write(execution, execution.settled, execution.ended, txnStatus)
   }
 
-  /** What ties a Bind to the statement of that name, as names stand now. */
-  bindTo(execution: Execution, statement: string): void {
-    const prepared = this.meant.has(statement) ? this.meant.get(statement) : this.prepared.get(statement)
+  /**
+   * What ties a Bind to the statement that it names, as names stand now. A body that could not be decoded
+   * is given a text only if it `ran`.
+   */
+  bindTo(command: Command, execution: Execution, ran = false): void {
+    const { nameless, statement } = command
+    if (nameless || this.uncertain) return
     execution.stmtName = statement === '' ? undefined : statement
-    if (prepared === undefined) {
-      execution.prepareSeq = this.prepared.evicted(statement)
-      return
+    if (execution.malformed && !ran) return
+    const known = this.meant.get(statement) !== undefined || this.meant.evicted(statement) !== undefined
+    const store = known || this.meant.forgot ? this.meant : this.prepared
+    const prepared = store.get(statement)
+    execution.text = prepared?.text
+    if (execution.text === undefined) {
+      execution.prepareSeq = prepared?.seq ?? store.evicted(statement)
+      if (execution.prepareSeq === undefined) execution.reason ??= 'text_unknown'
     }
-    execution.text = prepared.text
-    if (prepared.text === undefined) execution.prepareSeq = prepared.seq
     const values = execution.values as PgBoundValues | undefined
-    if (values !== undefined) values.oids = prepared.oids
+    if (values !== undefined && prepared !== undefined) values.oids = prepared.oids
+  }
+
+  /** A Bind of that portal was skipped: so are its Executes, and its record tells of them. */
+  skipPortal(name: string): void {
+    if (this.skippedPortals.size < this.limits.maxStatements) this.skippedPortals.add(name)
   }
 
   /** A portal is gone: the record of what it did, if it was not given yet. */

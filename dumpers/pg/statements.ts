@@ -1,6 +1,7 @@
 /** What a session remembers by name: prepared statements and portals. Both stores are bounded. */
 import type { QueryText } from '../../src/event.ts'
 import type { Execution } from './execution.ts'
+import { Order } from './oldest.ts'
 
 /** Evicted names of which the number of their `prepare` record is still known. */
 const MAX_STUBS = 4096
@@ -23,8 +24,12 @@ export class PreparedStore {
   readonly #byName = new Map<string, Prepared>()
   /** names whose text was given up → stmt_seq of their `prepare` record */
   readonly #stubs = new Map<string, number>()
+  readonly #order = new Order<Prepared>()
+  readonly #stubOrder = new Order<Prepared>()
   #unnamed: Prepared | undefined
   #bytes = 0
+  /** names were given up of which not even the number is known */
+  forgot = false
 
   constructor(max: number, maxBytes: number) {
     this.#max = max
@@ -56,6 +61,7 @@ export class PreparedStore {
     }
     this.delete(prepared.name)
     this.#byName.set(prepared.name, prepared)
+    this.#order.push(prepared, this.#isHeld, this.#byName.size)
     this.#bytes += cost(prepared)
     while (this.#byName.size > this.#max || (this.#bytes > this.#maxBytes && this.#byName.size > 1))
       this.#evict()
@@ -77,16 +83,27 @@ export class PreparedStore {
   clear(): void {
     this.#byName.clear()
     this.#stubs.clear()
+    this.#order.clear()
+    this.#stubOrder.clear()
     this.#unnamed = undefined
     this.#bytes = 0
+    this.forgot = false
   }
 
+  readonly #isHeld = (prepared: Prepared): boolean => this.#byName.get(prepared.name) === prepared
+  readonly #isStub = (prepared: Prepared): boolean => this.#stubs.get(prepared.name) === prepared.seq
+
   #evict(): void {
-    const [name, oldest] = this.#byName.entries().next().value as [string, Prepared]
+    const oldest = this.#order.shift(this.#isHeld)
+    if (oldest === undefined) return
+    const { name, seq } = oldest
     this.delete(name)
-    if (name.length > 256) return
-    this.#stubs.set(name, oldest.seq)
-    if (this.#stubs.size > MAX_STUBS) this.#stubs.delete(this.#stubs.keys().next().value as string)
+    this.#stubs.set(name, seq)
+    this.#stubOrder.push({ name, seq, text: undefined, oids: [] }, this.#isStub, this.#stubs.size)
+    if (this.#stubs.size <= MAX_STUBS) return
+    const forgotten = this.#stubOrder.shift(this.#isStub)
+    if (forgotten !== undefined) this.#stubs.delete(forgotten.name)
+    this.forgot = true
   }
 }
 
@@ -111,6 +128,7 @@ export class PortalStore {
   readonly #max: number
   readonly #maxBytes: number
   readonly #byName = new Map<string, Portal>()
+  readonly #order = new Order<Portal>()
   #unnamed: Portal | undefined
   #bytes = 0
 
@@ -138,15 +156,19 @@ export class PortalStore {
     if (portal.name === '') this.#unnamed = portal
     else {
       this.#byName.set(portal.name, portal)
+      this.#order.push(portal, this.#isHeld, this.#byName.size)
       this.#bytes += costOf(portal)
     }
     if (old !== undefined) gone(old)
     while (this.#byName.size > this.#max || (this.#bytes > this.#maxBytes && this.#byName.size > 1)) {
-      const oldest = this.#byName.values().next().value as Portal
+      const oldest = this.#order.shift(this.#isHeld)
+      if (oldest === undefined) return
       this.delete(oldest.name)
       gone(oldest)
     }
   }
+
+  readonly #isHeld = (portal: Portal): boolean => this.#byName.get(portal.name) === portal
 
   delete(name: string): Portal | undefined {
     const old = this.get(name)

@@ -79,7 +79,9 @@ class Pipeline implements Sink {
     }
     let encoder: Encoder | undefined
     let line: Line | undefined
-    for (const channel of this.#options.channels) {
+    const { channels } = this.#options
+    for (let i = 0; i < channels.length; i++) {
+      const channel = channels[i] as Channel
       if (this.#direct(channel, flow, masked)) continue
       if (line === undefined || encoder !== channel.encoder)
         line = this.#encode(channel.encoder, flow, masked)

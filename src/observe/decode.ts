@@ -105,7 +105,7 @@ export class FlowDecoder implements FlowObserver {
   }
 
   #emitAll(events: readonly AuditEvent[]): void {
-    for (const event of events) this.#sink.emit(this.#facts, event)
+    for (let i = 0; i < events.length; i++) this.#sink.emit(this.#facts, events[i] as AuditEvent)
   }
 }
 
