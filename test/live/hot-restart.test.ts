@@ -43,8 +43,10 @@ await describeLive('hot restart under start_server', ['postgres', 'start_server'
     const hasStarted = (file: string): boolean =>
       readFileSync(join(directory, file), 'utf8').includes('"event":"audit.start"')
     // each worker writes a file of its own; one that is not that far yet has no handler for SIGTERM
-    const started = (count: number) =>
-      until('its audit log', () => logFiles(directory).filter(hasStarted).length === count)
+    const started = async (count: number): Promise<void> => {
+      const ready = () => logFiles(directory).filter(hasStarted).length === count
+      await until('its audit log', ready).catch((error) => expect.fail(`${error}\n${program.output()}`))
+    }
     const restart = async (generation: number): Promise<void> => {
       process.kill(program.pid, 'SIGHUP')
       await until(`generation ${generation} alone`, () => {
