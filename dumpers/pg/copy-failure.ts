@@ -1,0 +1,56 @@
+/**
+ * A COPY IN that failed. While it copies the server reads and ignores Sync; once it has failed it does not.
+ * So of a Sync amid the data nobody can tell whether it counted: it has its ReadyForQuery, before any other
+ * reply, or none. One behind CopyDone or CopyFail always counts, and so does one that comes after the error.
+ */
+import type { Command } from './commands.ts'
+import { abandon } from './requests.ts'
+import type { PgState } from './state.ts'
+
+/** SQLSTATE protocol_violation: servers before version 14 take a command for data, and say so. */
+const PROTOCOL_VIOLATION = '08P01'
+
+const isPlainSync = ({ kind, malformed }: Command): boolean => kind === 'Sync' && !malformed
+
+/** Takes out the data, up to its end; tells how many Syncs were amid it, and whether its end was there. */
+const dropCopied = ({ queue }: PgState): { readonly syncs: number; readonly ended: boolean } => {
+  let syncs = 0
+  let ended = false
+  for (let head = queue.head; head !== undefined; queue.shift(), head = queue.head) {
+    if (isPlainSync(head)) {
+      if (ended) break
+      syncs++
+    } else if (head.kind === 'CopyEnd') ended = true
+    else if (head.kind !== 'CopyData') break
+  }
+  return { syncs, ended }
+}
+
+/**
+ * From here on nobody can tell which reply belongs to which command: what is sent is recorded, what came of
+ * it is not known.
+ */
+const giveUp = (state: PgState): void => {
+  const { queue } = state
+  state.uncertain = true
+  for (; queue.head !== undefined; queue.shift())
+    abandon(state, queue.head, 'unknown', 'after_copy_failure')
+}
+
+/** The COPY of a simple query failed and its ReadyForQuery came: what follows its data runs. */
+export const leaveSimpleCopy = (state: PgState, sqlstate: string | undefined): void => {
+  const { ended } = dropCopied(state)
+  const next = state.queue.head
+  if (next === undefined || ended) return
+  // did the server take it for data? does an error of its own come?
+  if (sqlstate === PROTOCOL_VIOLATION || next.kind === 'Flush' || next.kind === 'Sync') giveUp(state)
+}
+
+/** The COPY of an Execute failed; true when what the server skips is dealt with. */
+export const leaveExtendedCopy = (state: PgState): boolean => {
+  if (dropCopied(state).syncs === 0) return false
+  const next = state.queue.head
+  if (next === undefined) state.afterCopy = true
+  else if (!isPlainSync(next)) giveUp(state)
+  return true
+}
