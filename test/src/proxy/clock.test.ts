@@ -37,7 +37,7 @@ test('follows a wall clock that is set, forwards and back', () => {
 
 test('agrees with the real wall clock', () => {
   const clock = systemClock()
-  expect(Math.abs(clock.now() / 1000 - Date.now())).toBeLessThan(50)
+  expect(Math.abs(clock.now() / 1000 - Date.now())).toBeLessThan(5_000)
   expect(Number.isInteger(clock.now())).toBe(true)
 })
 
