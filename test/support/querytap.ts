@@ -59,7 +59,12 @@ export const startQuerytap = async (options: QuerytapOptions): Promise<Querytap>
   const flags = ['-c', file, '-l', `127.0.0.1:${port}`, '-r', remote, '-d', options.dumper ?? 'pg']
   const args = [...(options.nodeArgs ?? []), CLI, 'proxy', ...flags, ...(options.args ?? [])]
   const program = start(process.execPath, args, { env: { ...process.env, ...options.env }, cwd: directory })
-  await listening(program, port)
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  await listening(program, port).catch(async (error) => {
+    await program.stop()
+    remove()
+    throw error
+  })
   const records = () => readRecords(directory)
   const log = join(directory, 'querytap.log')
   return {
@@ -79,6 +84,6 @@ export const startQuerytap = async (options: QuerytapOptions): Promise<Querytap>
         limit,
       ),
     stop: (signal) => program.stop(signal),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    remove,
   }
 }
