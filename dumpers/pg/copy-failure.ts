@@ -4,7 +4,7 @@
  * reply, or none. One behind CopyDone or CopyFail always counts, and so does one that comes after the error.
  */
 import type { Command } from './commands.ts'
-import { abandon } from './requests.ts'
+import { giveUp } from './requests.ts'
 import type { PgState } from './state.ts'
 
 /** SQLSTATE protocol_violation: servers before version 14 take a command for data, and say so. */
@@ -26,24 +26,14 @@ const dropCopied = ({ queue }: PgState): { readonly syncs: number; readonly ende
   return { syncs, ended }
 }
 
-/**
- * From here on nobody can tell which reply belongs to which command: what is sent is recorded, what came of
- * it is not known.
- */
-const giveUp = (state: PgState): void => {
-  const { queue } = state
-  state.uncertain = true
-  for (; queue.head !== undefined; queue.shift())
-    abandon(state, queue.head, 'unknown', 'after_copy_failure')
-}
-
 /** The COPY of a simple query failed and its ReadyForQuery came: what follows its data runs. */
 export const leaveSimpleCopy = (state: PgState, sqlstate: string | undefined): void => {
   const { ended } = dropCopied(state)
   const next = state.queue.head
   if (next === undefined || ended) return
   // did the server take it for data? does an error of its own come?
-  if (sqlstate === PROTOCOL_VIOLATION || next.kind === 'Flush' || next.kind === 'Sync') giveUp(state)
+  if (sqlstate === PROTOCOL_VIOLATION || next.kind === 'Flush' || next.kind === 'Sync')
+    giveUp(state, 'after_copy_failure')
 }
 
 /** The COPY of an Execute failed; true when what the server skips is dealt with. */
@@ -51,6 +41,6 @@ export const leaveExtendedCopy = (state: PgState): boolean => {
   if (dropCopied(state).syncs === 0) return false
   const next = state.queue.head
   if (next === undefined) state.afterCopy = true
-  else if (!isPlainSync(next)) giveUp(state)
+  else if (!isPlainSync(next)) giveUp(state, 'after_copy_failure')
   return true
 }

@@ -272,9 +272,9 @@ const push = (state: PgState, command: Command, bytes: number): void => {
     abandon(state, command, 'skipped')
     return
   }
-  if (state.afterCopy) state.uncertain = true
-  if (state.uncertain) {
-    abandon(state, command, 'unknown', 'after_copy_failure')
+  if (state.afterCopy) state.uncertain ??= 'after_copy_failure'
+  if (state.uncertain !== undefined) {
+    abandon(state, command, 'unknown', state.uncertain)
     return
   }
   const { queue } = state
@@ -286,6 +286,17 @@ const push = (state: PgState, command: Command, bytes: number): void => {
     return
   }
   queue.push(command)
+}
+
+/**
+ * From here on nobody can tell which reply belongs to which command: what is sent is recorded, what came of
+ * it is not known.
+ */
+export const giveUp = (state: PgState, reason: NonNullable<PgState['uncertain']>): void => {
+  const { queue } = state
+  state.uncertain ??= reason
+  state.release()
+  for (; queue.head !== undefined; queue.shift()) abandon(state, queue.head, 'unknown', reason)
 }
 
 /** Records a command that has no reply of its own: it was skipped, or whether it ran is not known. */

@@ -416,6 +416,7 @@ export class PgSession implements Session {
     const framer = from === 'frontend' ? this.#frontend : this.#backend
     framer.stopped = true
     this.#gap(from, reason, bytes === undefined ? {} : { gap_bytes: bytes })
+    if (from === 'backend' && this.#phase === 'ready') requests.giveUp(this.#state, 'replies_lost')
   }
 
   #gap(

@@ -55,8 +55,8 @@ export class PgState {
   skipping = false
   /** a COPY failed with a Sync amid its data: the server skips what comes, or not, until the next Sync */
   afterCopy = false
-  /** and commands came before it: from here on nobody can tell which reply belongs to which command */
-  uncertain = false
+  /** why nobody can tell which reply is whose: commands came before that Sync, or replies are lost */
+  uncertain: 'after_copy_failure' | 'replies_lost' | undefined
   /** the server is in COPY IN or COPY BOTH, where Sync and Flush mean nothing */
   copyIn = false
   /** most bytes of a text that are kept: less before the log-in, and when the process is short of memory */

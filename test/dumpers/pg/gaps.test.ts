@@ -105,3 +105,35 @@ describe('while the answer to a request for encryption is awaited', () => {
     expect(events.map(({ event, gap_reason }) => [event, gap_reason])).toEqual([['gap', 'overflow']])
   })
 })
+
+describe('of the server', () => {
+  const commands = Array.from({ length: 50 }, (_, i) => frontend.query(`select ${i}`))
+
+  test('statements are told as they come, since no reply will settle them', () => {
+    const session = new PgSession(openContext({ limits: { maxQueue: 4 } }))
+    const events = converse(session, [
+      ...LOGIN,
+      sent(frontend.query('select before')),
+      lost('backend', 100),
+      sent(...commands),
+      answered(backend.commandComplete('SELECT 1'), backend.readyForQuery()),
+      sent(frontend.parse('select $1', 's'), frontend.bind({ statement: 's', values: ['v'] })),
+      sent(frontend.execute(), frontend.sync(), frontend.query('select last')),
+    ])
+    expect(ofKind(events, 'gap')).toMatchObject([{ gap_reason: 'lost', direction: '<-', gap_bytes: 100 }])
+    expect(outcomes(events)).toEqual([
+      ['select before', 'unknown'],
+      ...commands.map((_, i) => [`select ${i}`, 'unknown']),
+      // names are not known any more: the text is in its `prepare` record
+      [undefined, 'unknown'],
+      ['select last', 'unknown'],
+    ])
+  })
+
+  test('a length that makes no sense loses no statement either', () => {
+    const session = new PgSession(openContext({ limits: { maxQueue: 4 } }))
+    const events = converse(session, [...LOGIN, answered(message('C', '', -1)), sent(...commands)])
+    expect(outcomes(events)).toHaveLength(commands.length)
+    expect(outcomes(events)[49]).toEqual(['select 49', 'unknown'])
+  })
+})
