@@ -77,9 +77,6 @@ export const toLine = (event: Plain): string => {
   return `${JSON.stringify({ event: event.event, at: event.at, ...Object.fromEntries(sorted) })}\n`
 }
 
-/** An event without what is the same for a whole session: who, and when. */
-export const withoutWho = ({ who: _, at: __, ...rest }: Plain): Plain => rest
-
 /** A piece of a conversation: bytes that one side sent, or bytes of it that were lost. */
 export type Turn =
   | { readonly from: Direction; readonly bytes: Bytes; readonly at?: Micros }
