@@ -6,7 +6,7 @@ import { leaveExtendedCopy } from './copy-failure.ts'
 import { decodeErrorResponse } from './decode.ts'
 import { resolveExecute } from './effects.ts'
 import type { Execution } from './execution.ts'
-import { countCopied, executionOf, runner } from './replies.ts'
+import { countSent, executionOf, runner } from './replies.ts'
 import { abandon } from './requests.ts'
 import type { PgState } from './state.ts'
 
@@ -73,10 +73,8 @@ const settleError = (state: PgState, error: ServerError): void => {
 
 const failExecution = (state: PgState, execution: Execution, error: ServerError): void => {
   state.touch(execution)
-  if (execution.copyDirection === 'in') {
-    for (let next = state.queue.head?.next; next?.kind === 'CopyData'; next = next.next)
-      countCopied(execution, next)
-  }
+  const { head } = state.queue
+  if (execution.copyDirection === 'in' && head !== undefined) countSent(execution, head)
   execution.error = error
   execution.ended = state.now
 }
@@ -116,6 +114,8 @@ export const closeCommands = (state: PgState): void => {
   let pending = false
   for (let head = queue.head; head !== undefined; queue.shift(), head = queue.head) {
     const { execution } = head
+    if (execution !== undefined && state.copyIn) countSent(execution, head)
+    state.copyIn = false
     pending ||= head.kind === 'Query' || head.kind === 'Execute' || head.kind === 'Sync'
     if (execution !== undefined && (execution.error !== undefined || everyTagCame(execution))) {
       state.write(execution, execution.settled, execution.ended)

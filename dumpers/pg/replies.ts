@@ -176,7 +176,9 @@ const onCommandComplete = (state: PgState, tag: string | undefined): void => {
     const index = execution.tags?.length ?? (execution.tag === undefined ? 0 : 1)
     execution.addTag(tag)
     countAffected(execution, tag)
+    state.settling = execution
     applyTag(state, execution, tag, index)
+    state.settling = undefined
     // its own portal took the unnamed one's place
     if (head.kind === 'Query') state.closePortal(state.portals.delete(''))
   }
@@ -248,10 +250,18 @@ const endCopy = (state: PgState, execution: Execution, tag: string | undefined):
   }
 }
 
-export const countCopied = (execution: Execution, command: Command): void => {
+const countCopied = (execution: Execution, command: Command): void => {
   if (command.kind !== 'CopyData') return
   execution.copyBytes += command.bytes
   execution.copyMessages += command.messages
+}
+
+/** Counts the data that was sent for the COPY at the head, which was not completed. */
+export const countSent = (execution: Execution, head: Command): void => {
+  for (let next = head.next; next !== undefined && isIgnorable(next); next = next.next) {
+    countCopied(execution, next)
+    if (next.kind === 'CopyEnd') return
+  }
 }
 
 /** ReadyForQuery: ends a Query, a Sync or a FunctionCall; `status` is `I`, `T` or `E`. */
