@@ -15,6 +15,7 @@ const REPLACEMENT = '\ufffd'
 export const readName = (body: Cursor, decoding: TextDecoding = UTF8): string => {
   const start = body.at
   const name = body.cstring()
+  if (name === '') return name
   if (name.length <= MAX_NAME_BYTES && ASCII.test(name)) return name
   body.at = start
   return serverName(body.cbytes(), decoding)

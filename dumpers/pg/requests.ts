@@ -183,7 +183,9 @@ const pushNamed = (state: PgState, body: Body, what: 'Describe' | 'Close'): void
   try {
     const named = decodeNamed(state.cursor.reset(body.bytes, body.start, body.end), state.decoding)
     name = named.name
-    kind = named.of === 'S' ? `${what}Statement` : `${what}Portal`
+    // spelt out: a string put together at run time is slow to compare
+    if (what === 'Describe') kind = named.of === 'S' ? 'DescribeStatement' : 'DescribePortal'
+    else kind = named.of === 'S' ? 'CloseStatement' : 'ClosePortal'
   } catch {
     // it keeps its place; what it names is not known
   }

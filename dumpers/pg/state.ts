@@ -71,6 +71,8 @@ export class PgState {
   target: Execution | undefined
   /** what was found in the text of a message with several statements */
   scan: Scan | undefined
+  /** whose tag is being acted on: its record is written behind that, though its portal may end by it */
+  settling: Execution | undefined
   /** a finished execution that waits for its Sync's ReadyForQuery, for txn_status */
   finished: Execution | undefined
   /** ends of transactions, told behind the record of the statement that ended them */
@@ -207,6 +209,7 @@ export class PgState {
   closePortal(portal: Portal | undefined): void {
     const execution = portal?.execution
     if (execution === undefined || execution.written || execution === this.finished) return
+    if (execution === this.settling) return
     if (execution.opened && execution.tag === undefined) execution.reason ??= 'portal_closed'
     this.write(execution, execution.settled, execution.ended || this.now)
   }

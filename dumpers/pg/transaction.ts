@@ -34,7 +34,7 @@ export class Transaction {
   }
 
   failed(error: ServerError): void {
-    this.#error = error
+    this.#error ??= error
   }
 
   begin(): void {

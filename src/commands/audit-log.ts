@@ -54,11 +54,15 @@ const reports = (log: Log, output: string) => ({
   onRecovered: (lost: number) => log.warn({ output, lost }, 'audit log is written again'),
 })
 
+/** Records of an observed session may wait so long for others to be written with, in milliseconds. */
+const FLUSH_EVERY_MS = 2
+
 const openFile = (options: DumpLogConfig, encoder: Encoder, log: Log): FileSink =>
   openFileSink({
     ...options,
     fileGroup: groupId(options.fileGroup),
     hookTimeoutMs: options.hookTimeout,
+    flushEveryMs: FLUSH_EVERY_MS,
     retention: {
       count: options.rotationCount,
       maxAgeMs: options.rotationMaxAge,

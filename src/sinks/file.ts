@@ -34,6 +34,11 @@ export interface FileSinkOptions extends PlaceOptions {
   /** path of a program; empty for none */
   readonly rotationHook: string
   readonly hookTimeoutMs: number
+  /**
+   * while records come without pause they are written so often at most, in milliseconds, and not at the end of
+   * each turn of the event loop; the first one after a pause never waits. 0 for each turn
+   */
+  readonly flushEveryMs?: number
   /** bytes of records that may wait while the log cannot be written */
   readonly bufferBytes: number
   readonly encodeLife: EncodeLife
@@ -83,6 +88,7 @@ export class FileSink {
   /** finished files not yet noted as pending */
   #finished: string[] = []
   #isScheduled = false
+  #flushNotBeforeMs = 0
   #isClosed = false
   #closing: Promise<void> | undefined
   #stopHeartbeat: () => void = () => undefined
@@ -147,7 +153,9 @@ export class FileSink {
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(this.#turn)
+    const wait = this.#flushNotBeforeMs - this.#clock.nowMs()
+    if (wait <= 0) setImmediate(this.#turn)
+    else this.#clock.after(wait, this.#turn)
   }
 
   /** Writes what waits, now; in trouble that is left to the next retry. Never throws. */
@@ -185,6 +193,7 @@ export class FileSink {
 
   readonly #turn = (): void => {
     this.#isScheduled = false
+    this.#flushNotBeforeMs = this.#clock.nowMs() + (this.#options.flushEveryMs ?? 0)
     this.flush()
   }
 

@@ -55,6 +55,26 @@ describe('writing', () => {
     ])
   })
 
+  it('writes at most so often while records come without pause', async () => {
+    const disk = new Disk()
+    const sink = log.open({ write: disk.write, flushEveryMs: 2 })
+    sink.append(lineOf('at once'))
+    await turn()
+    expect(disk.calls).toBe(1)
+    sink.append(lineOf('later'))
+    await turn()
+    sink.append(lineOf('with it'))
+    await turn()
+    expect(disk.calls).toBe(1)
+    log.clock.advance(2)
+    expect(disk.calls).toBe(2)
+    log.clock.advance(2)
+    sink.append(lineOf('at once again'))
+    await turn()
+    expect(disk.calls).toBe(3)
+    expect(textsOf(log.records())).toEqual(['at once', 'later', 'with it', 'at once again'])
+  })
+
   it('takes records by the fast path in order with lines, in one write', async () => {
     const disk = new Disk()
     const sink = log.open({ write: disk.write })
