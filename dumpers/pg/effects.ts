@@ -119,6 +119,10 @@ const applyNamed = (state: PgState, execution: Execution, tag: string, index: nu
   } else if (tag === 'SAVEPOINT') {
     state.identity.savepoint(statement.words[1] ?? '')
   } else {
+    if (tag === 'RESET' && statement.words[1] === 'role') {
+      state.identity.resetRole()
+      return
+    }
     const change = parseSetRole(text.text, statement, text)
     if (change !== undefined) state.identity.setRole(change.role, change.local)
   }

@@ -23,6 +23,7 @@ export class Identity {
   #who: Who | undefined
   /** session_authorization as the server reports it */
   #sessionUser: string | undefined
+  #initialRole: string | undefined
   /** current role by SET ROLE; undefined is NONE */
   #role: string | undefined
   /** roles to go back to when the transaction rolls back, and when it ends (SET LOCAL) */
@@ -69,6 +70,18 @@ export class Identity {
     } else if (!local) this.#roleIsLocal = false
     this.#role = role ?? undefined
     this.#effective()
+  }
+
+  /** The session begins in a role, to which RESET ROLE goes back. */
+  beginAs(role: string): void {
+    this.#initialRole = role === 'none' ? undefined : role
+    this.resetRole()
+    this.transactionEnded(false)
+  }
+
+  /** RESET ROLE succeeded. */
+  resetRole(): void {
+    this.setRole(this.#initialRole ?? null, false)
   }
 
   savepoint(name: string): void {

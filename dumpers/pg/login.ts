@@ -11,6 +11,21 @@ const MAX_OPTIONS = 1024
 /** What names a session to whoever would cancel it; the key is a secret and stays in memory. */
 const cancelKey = (pid: number, key: Bytes): string => `${pid}:${key.toString('hex')}`
 
+/** `-c role=x` or `--role=x` in `options`, blanks in the value escaped by a backslash. */
+const ROLE_OPTION = /(?:^|\s)(?:-c\s*|--)role=((?:\\.|[^\s\\])*)/gi
+
+/** The role that the startup message sets: a parameter of its own goes before one within `options`. */
+const startupRole = (parameters: readonly string[]): string | undefined => {
+  let within: string | undefined
+  for (let i = parameters.length - 2; i >= 0; i -= 2) {
+    const name = parameters[i]?.toLowerCase()
+    const value = parameters[i + 1] ?? ''
+    if (name === 'role') return value
+    if (name === 'options') within ??= [...value.matchAll(ROLE_OPTION)].at(-1)?.[1]?.replace(/\\(.)/g, '$1')
+  }
+  return within
+}
+
 export class Login {
   readonly #state: PgState
   #began: Micros = 0
@@ -18,6 +33,7 @@ export class Login {
   #version = ''
   #replication: string | undefined
   #options: string | undefined
+  #role: string | undefined
   #claimed: string | undefined
   /** messages of the client that answered a request for authentication, or were sent unasked */
   passwords = 0
@@ -37,11 +53,12 @@ export class Login {
       const name = message.parameters[i] as string
       const value = message.parameters[i + 1] as string
       if (name === 'user') identity.set('username', value)
-      else if (name === 'database') identity.set('database', value)
+      else if (name === 'database') identity.set('database', value || undefined)
       else if (name === 'application_name') identity.set('application_name', value || undefined)
       else if (name === 'replication') this.#replication = value
       else options.push(`${name}=${value}`)
     }
+    this.#role = startupRole(message.parameters)
     // the server's own rule: the database is named as its user when it is not named
     if (identity.database === undefined) identity.set('database', identity.who.username)
     if (options.length > 0) this.#options = options.join(' ').slice(0, MAX_OPTIONS)
@@ -101,6 +118,7 @@ export class Login {
   /** The log-in was accepted (first ReadyForQuery), refused, or never decided. */
   outcome(outcome: SessionAuth['outcome'], error?: ServerError): void {
     const { identity, now } = this.#state
+    if (outcome === 'success' && this.#role !== undefined) identity.beginAs(this.#role)
     this.#state.emit({
       event: 'session.auth',
       at: now,
