@@ -21,7 +21,8 @@ export class Memory {
     const { context, limits } = this.#state
     const scarce = context.budget !== undefined && context.budget.used > context.budget.limit
     this.#state.textLimit = scarce ? SHORT_TEXT : loggedIn ? limits.maxQueryBytes : LOGIN_TEXT
-    this.#state.queueLimit = loggedIn && !scarce ? limits.maxQueryBytes * QUEUE_FACTOR : SHORT_QUEUE
+    this.#state.queueLimit =
+      loggedIn && !scarce ? Math.max(limits.maxQueryBytes * QUEUE_FACTOR, SHORT_QUEUE) : SHORT_QUEUE
   }
 
   /** Tells the process what is held: `outside` bytes by the framers, and what the state keeps. */

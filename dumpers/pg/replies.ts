@@ -11,6 +11,7 @@ import { applyTag } from './effects.ts'
 import { Execution } from './execution.ts'
 import { B } from './messages.ts'
 import type { PgState } from './state.ts'
+import { IDLE } from './transaction.ts'
 
 /** The head, when it is of that kind. A Sync or copy data before it was ignored by the server, and goes. */
 const headOf = (state: PgState, kind: CommandKind): Command | undefined => {
@@ -75,6 +76,7 @@ export const executionOf = (state: PgState, command: Command): Execution => {
     execution.values = before?.values
     execution.stmtName = before?.stmtName ?? portal?.stmtName
     execution.malformed = command.malformed
+    if (execution.text === undefined) execution.reason = command.nameless ? 'overflow' : 'text_unknown'
     if (portal === undefined) {
       const { text, stmtName } = execution
       portal = { name: command.portal, execution, text, stmtName, hold: false, bytes: 0 }
@@ -217,6 +219,7 @@ const onPortalSuspended = (state: PgState): void => {
   if (execution === undefined || state.queue.head?.kind !== 'Execute') return
   execution.fetches = (execution.fetches ?? 0) + 1
   execution.ended = state.now
+  state.txn.succeeded()
   state.writeOpen(execution)
   shift(state)
 }
@@ -290,6 +293,7 @@ export const onReadyForQuery = (state: PgState, status: string): void => {
     else dropCopyMessages(state)
   }
   state.txn.ready(status, state.now, who)
+  if (status === IDLE) state.closePortals(false)
   state.flushTransactions()
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Outcome, QueryText } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
-import { LongBind, PgValues } from './bound-values.ts'
+import { LongBind, type PgBoundValues, PgValues } from './bound-values.ts'
 import { Command, type CommandKind } from './commands.ts'
 import {
   decodeBind,
@@ -137,8 +137,11 @@ const pushBind = (state: PgState, body: Body): void => {
   }
   execution.portalName = command.portal === '' ? undefined : command.portal
   state.lines?.bind(command, execution.values)
-  push(state, command, body.end - body.start)
+  push(state, command, heldBytes(execution))
 }
+
+const heldBytes = ({ values }: Execution): number =>
+  values === undefined ? MAX_BODY_HEX : (values as PgBoundValues).heldBytes
 
 const readBind = (state: PgState, command: Command, execution: Execution, body: Body): void => {
   const bind = decodeBind(state.cursor.reset(body.bytes, body.start, body.end), state.decoding)

@@ -7,8 +7,8 @@ import type { Micros } from '../../src/flow.ts'
 
 export type TxnOutcome = TxnEnd['txn_outcome']
 
-/** ReadyForQuery's transaction status. */
-const IDLE = 'I'
+/** ReadyForQuery's transaction status: in none. No portal outlives that, but one WITH HOLD. */
+export const IDLE = 'I'
 
 export class Transaction {
   /** number of the transaction at hand; statements outside a block are transactions of their own */
