@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
@@ -38,8 +38,9 @@ await describeLive('hot restart under start_server', ['postgres', 'start_server'
     const flags = `-s -c ${config} -r 127.0.0.1:${server.port} -d pg`.split(' ')
     const supervision = [`--port=127.0.0.1:${port}`, `--status-file=${status}`]
     const program = start('start_server', [...supervision, '--', process.execPath, CLI, 'proxy', ...flags])
-    // `GENERATION:PID` of each worker that runs
-    const workers = (): string[] => readFileSync(status, 'utf8').trim().split('\n')
+    // `GENERATION:PID` of each worker that runs; the supervisor writes it when it has started one
+    const workers = (): string[] =>
+      existsSync(status) ? readFileSync(status, 'utf8').trim().split('\n') : []
     const hasStarted = (file: string): boolean =>
       readFileSync(join(directory, file), 'utf8').includes('"event":"audit.start"')
     // each worker writes a file of its own; one that is not that far yet has no handler for SIGTERM
