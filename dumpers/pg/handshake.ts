@@ -76,7 +76,8 @@ export class PgHandshake implements Handshake {
   #frontend(steps: HandshakeStep[]): void {
     while (!this.#asked && this.#pending.length > 0) {
       const pending = this.#pending
-      if (pending[0] === TLS_HANDSHAKE && this.#requests === 0) {
+      // also behind a request of which the server never heard: to one that knows direct TLS these are first bytes
+      if (pending[0] === TLS_HANDSHAKE && (this.#answersItself || this.#requests === 0)) {
         if (!this.#answersItself) this.#done(steps)
         else
           steps.push({
@@ -95,18 +96,19 @@ export class PgHandshake implements Handshake {
       }
       if (pending.length < length) return
       const code = pending.readInt32BE(4)
-      if (length !== 8 || (code !== SSL_REQUEST && code !== GSSENC_REQUEST)) {
+      if (code !== SSL_REQUEST && code !== GSSENC_REQUEST) {
         this.refusable = code !== CANCEL_REQUEST
         this.#done(steps)
         return
       }
-      if (!this.#request(steps)) return
+      // the server looks at the code alone: a request may be longer than it need be
+      if (!this.#request(steps, length)) return
     }
   }
 
   /** One SSLRequest or GSSENCRequest; false when the dialogue is over by it. */
-  #request(steps: HandshakeStep[]): boolean {
-    const request = this.#take(8)
+  #request(steps: HandshakeStep[], length: number): boolean {
+    const request = this.#take(length)
     this.#requests++
     if (this.#requests > MAX_REQUESTS) {
       const bytes = refusal({ reason: 'handshake', message: 'too many requests for encryption' })

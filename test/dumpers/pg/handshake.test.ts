@@ -119,10 +119,10 @@ const TABLE: Row[] = [
     { toServer: '', toClient: text(ALERT), end: 'refused: tls_refused' },
   ],
   [
-    'refuse: TLS in spite of the answer goes to the server, which refuses it',
+    'refuse: TLS in spite of the answer, which a server that knows direct TLS would take',
     'refuse',
     [client(SSL), client(CLIENT_HELLO)],
-    { toServer: text(CLIENT_HELLO), toClient: 'N', end: 'done', refusable: false },
+    { toServer: '', toClient: text(NO, ALERT), end: 'refused: tls_refused' },
   ],
   [
     'refuse: CancelRequest, which nobody can refuse in words',
@@ -167,10 +167,10 @@ const TABLE: Row[] = [
     { toServer: 'GET / HTTP/1.1\r\n\r\n', toClient: '', end: 'done', refusable: false },
   ],
   [
-    'refuse: an SSLRequest with more in it is no SSLRequest',
+    'refuse: an SSLRequest with more in it is one to the server',
     'refuse',
-    [client(untyped(Buffer.concat([int32(80877103), int32(0)])))],
-    { toServer: text(untyped(Buffer.concat([int32(80877103), int32(0)]))), toClient: '', end: 'done' },
+    [client(untyped(Buffer.concat([int32(80877103), int32(0)]))), client(STARTUP)],
+    { toServer: text(STARTUP), toClient: 'N', end: 'done' },
   ],
   [
     'refuse: a startup message that is not complete is waited for',
