@@ -3,6 +3,7 @@
  * command at the head asked for. Notices, notifications and parameter reports come at any time and settle nothing.
  */
 import type { Bytes } from '../../src/flow.ts'
+import { shortString } from '../../src/framing/short-strings.ts'
 import type { PgBoundValues } from './bound-values.ts'
 import type { Command, CommandKind } from './commands.ts'
 import { leaveSimpleCopy } from './copy-failure.ts'
@@ -307,7 +308,7 @@ export const onReply = (
 ): boolean => {
   switch (type) {
     case B.CommandComplete:
-      onCommandComplete(state, bytes.toString('latin1', start, Math.max(start, end - 1)))
+      onCommandComplete(state, shortString(bytes, start, Math.max(start, end - 1)))
       break
     case B.EmptyQueryResponse:
       onCommandComplete(state, undefined)

@@ -1,5 +1,6 @@
 import { ProtocolError } from '../errors.ts'
 import type { Bytes } from '../flow.ts'
+import { shortAscii } from './short-strings.ts'
 
 /** Names up to this length are read byte by byte, which is cheaper than a call into the runtime. */
 const SHORT_NAME = 24
@@ -147,7 +148,8 @@ export class Cursor {
   cstring(): string {
     const at = this.at
     const nul = this.cend()
-    return nul === at ? '' : this.#bytes.toString('utf8', at, nul)
+    if (nul === at) return ''
+    return shortAscii(this.#bytes, at, nul) ?? this.#bytes.toString('utf8', at, nul)
   }
 
   skip(count: number): void {
