@@ -185,9 +185,9 @@ export class PgState {
    */
   bindTo(command: Command, execution: Execution, ran = false): void {
     const { nameless, statement } = command
-    if (nameless || this.uncertain) return
+    if (nameless) return
     execution.stmtName = statement === '' ? undefined : statement
-    if (execution.malformed && !ran) return
+    if (this.uncertain !== undefined || (execution.malformed && !ran)) return
     const known = this.meant.get(statement) !== undefined || this.meant.evicted(statement) !== undefined
     const store = known || this.meant.forgot ? this.meant : this.prepared
     const prepared = store.get(statement)

@@ -1,6 +1,7 @@
 /** Sessions that are more than is kept, or other than they look. */
 import { describe, expect, test } from 'vitest'
 import { PgSession } from '../../../dumpers/pg/session.ts'
+import type { Bytes } from '../../../src/flow.ts'
 import { converse, ofKind, openContext } from '../../support/canonical.ts'
 import {
   answered,
@@ -15,10 +16,11 @@ import {
   ran,
   repeat,
   sent,
+  type Turn,
   talk,
   unnamed,
 } from '../../support/conversation.ts'
-import { message } from '../../support/pg-wire.ts'
+import { int32, message } from '../../support/pg-wire.ts'
 
 describe('messages that the server takes otherwise than they look', () => {
   test('a Flush with a body is an error, and all is skipped until Sync', () => {
@@ -154,6 +156,61 @@ describe('a full queue', () => {
       full,
     )
     expect(ofKind(events, 'statement')).toMatchObject([{ values: ['abcd'] }])
+  })
+})
+
+describe('what is kept is bounded', () => {
+  /** The most that a session told the process it holds, while a million bytes of `bytes` come again and again. */
+  const mostHeld = (opening: readonly Turn[], bytes: (index: number) => Bytes, rounds = 40): number => {
+    const budget = { limit: 1 << 30, used: 0 }
+    const session = new PgSession(openContext({ budget }))
+    const feed = (turn: Turn) => session.feed(turn.from, 'bytes' in turn ? turn.bytes : Buffer.alloc(0), 1)
+    for (const turn of [...LOGIN, ...opening]) feed(turn)
+    let most = 0
+    for (let index = 0; index < rounds; index++) {
+      feed(sent(bytes(index)))
+      most = Math.max(most, budget.used)
+    }
+    session.close(2)
+    expect(budget.used).toBe(0)
+    return most
+  }
+  const MILLION = 'x'.repeat(1_000_000)
+  const failed: readonly Turn[] = [sent(f.parse('bad')), answered(failure('42601'))]
+
+  test.each<[string, readonly Turn[], (index: number) => Bytes, number]>([
+    ['queries that nobody answers', [], () => f.query(MILLION), 10_000_000],
+    ['Parses that nobody answers', [], (index) => f.parse(MILLION, `s${index}`), 10_000_000],
+    ['Binds that nobody answers', [], () => f.bind({ values: [MILLION] }), 10_000_000],
+    ['copy data that nobody asked for', [sent(f.query('SELECT 1'))], () => f.copyData(MILLION), 10_000],
+    ['Parses that are skipped', failed, (index) => f.parse(MILLION, `s${index}`), 10_000_000],
+    [
+      'Binds that are skipped',
+      failed,
+      (index) => f.bind({ portal: `p${index}`, values: [MILLION] }),
+      10_000,
+    ],
+  ])('%s', (_, opening, bytes, limit) => {
+    expect(mostHeld(opening, bytes)).toBeLessThan(limit)
+  })
+
+  test('a message without end', () => {
+    const head = Buffer.concat([Buffer.from('Q'), int32(0x3fff_0000)])
+    expect(mostHeld([sent(head)], () => Buffer.from(MILLION), 200)).toBeLessThan(3_000_000)
+  })
+
+  test('a process over its budget keeps heads, lengths and hashes', () => {
+    const text = `SELECT '${'x'.repeat(100_000)}'`
+    const budget = { limit: 1000, used: 2000 }
+    const events = converse(new PgSession(openContext({ budget })), [
+      ...LOGIN,
+      sent(f.query(text)),
+      answered(done('SELECT 0')),
+    ])
+    expect(ofKind(events, 'statement')).toMatchObject([
+      { text: { text: text.slice(0, 4096), truncated: { bytes: text.length } }, outcome: 'success' },
+    ])
+    expect(budget.used).toBe(2000)
   })
 })
 
