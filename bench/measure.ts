@@ -9,7 +9,10 @@ const TICKS_PER_SECOND = 100
 const UTIME = 11
 const STIME = 12
 
-/** Seconds of CPU that the process (all its threads) has used until now; one tick, 10 ms, is the resolution. */
+/**
+ * Seconds of CPU that the process (all its threads) has used until now; one tick, 10 ms, is the
+ * resolution.
+ */
 export const cpuSeconds = (pid: number): number => {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

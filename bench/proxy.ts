@@ -1,6 +1,8 @@
 /**
- * What the proxy costs: point queries by pgbench and bulk by a client that throws away what it reads, direct,
- * through haproxy, through the bare relay (our proxy core without an observer) and through querytap with full
+ * What the proxy costs: point queries by pgbench and bulk by a client that throws away what it reads,
+ * direct,
+ * through haproxy, through the bare relay (our proxy core without an observer) and through querytap with
+ * full
  * audit to a file. Every round visits every path once, odd rounds forwards, even ones backwards; ratios are
  * medians of the rounds' own ratios.
  *

@@ -16,7 +16,10 @@ export class ProtocolError extends Error {
   }
 }
 
-/** A wrong option, file, or argument: exit code 2. `environment` is for what the machine refuses: exit code 1. */
+/**
+ * A wrong option, file, or argument: exit code 2. `environment` is for what the machine refuses: exit
+ * code 1.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly code: 'usage' | 'unknown-key' | 'invalid-value' | 'syntax' | 'environment'

@@ -28,7 +28,8 @@ export interface Who {
 }
 
 /**
- * The text of a statement as it was sent, decoded. One object serves the `prepare` record and every execution,
+ * The text of a statement as it was sent, decoded. One object serves the `prepare` record and every
+ * execution,
  * so what is derived from it (redaction, encoding) is worked out once.
  */
 export interface QueryText {
@@ -36,9 +37,15 @@ export interface QueryText {
   readonly text: string
   /** bytes that are not valid in the client's encoding were met: the text's bytes as `\x` hex (capped) */
   readonly hex?: string
-  /** present when the text was longer than what is kept: whole length in bytes, SHA-256 of the whole, its last bytes */
+  /**
+   * present when the text was longer than what is kept: whole length in bytes, SHA-256 of the whole, its
+   * last bytes
+   */
   readonly truncated?: { readonly bytes: number; readonly sha256: string; readonly tail?: string }
-  /** how the server lexes it; PostgreSQL's standard_conforming_strings, true unless the server said otherwise */
+  /**
+   * how the server lexes it; PostgreSQL's standard_conforming_strings, true unless the server said
+   * otherwise
+   */
   readonly standardConformingStrings: boolean
   readonly dialect: 'postgresql' | 'mysql'
   /** filled in by audit/encode.ts: this text, encoded */
@@ -50,7 +57,10 @@ export interface QueryText {
 /** The bound values of one execution. Decoded on request, for an event that will be written. */
 export interface BoundValues {
   readonly count: number
-  /** text form, binary values decoded by type, else `\x` hex; null is NULL. Longer than `maxValueBytes`: the head. */
+  /**
+   * text form, binary values decoded by type, else `\x` hex; null is NULL. Longer than `maxValueBytes`:
+   * the head.
+   */
   text(index: number): string | null
   /** length on the wire in bytes, -1 for NULL */
   byteLength(index: number): number
@@ -96,7 +106,10 @@ export interface SessionAuth extends EventBase, ServerError {
   readonly duration_us?: number
 }
 
-/** Optional keys may also be present and undefined: events of one kind then share one shape, which the encoder likes. */
+/**
+ * Optional keys may also be present and undefined: events of one kind then share one shape, which the
+ * encoder likes.
+ */
 type Loose<T> = { [K in keyof T]: undefined extends T[K] ? T[K] | undefined : T[K] }
 
 /** One statement, settled (or `statement.open`: suspended, or running for long). */
@@ -190,7 +203,10 @@ export type GapReason =
   | 'overflow'
   | 'observer'
 
-/** Bytes that could not be decoded, told once when they begin; the count of what followed is in `session.end`. */
+/**
+ * Bytes that could not be decoded, told once when they begin; the count of what followed is in
+ * `session.end`.
+ */
 export interface Gap extends EventBase {
   readonly event: 'gap'
   readonly gap_reason: GapReason
@@ -201,8 +217,10 @@ export interface Gap extends EventBase {
 }
 
 /**
- * tcpdp's line per wire message (`detail = "message"`), or a user's own record: keys go to the log as they stand.
- * A string, number, boolean or array of strings and nulls each. `text` is redacted and written under `text_key`.
+ * tcpdp's line per wire message (`detail = "message"`), or a user's own record: keys go to the log as
+ * they stand.
+ * A string, number, boolean or array of strings and nulls each. `text` is redacted and written under
+ * `text_key`.
  */
 export interface MessageEvent extends EventBase {
   readonly event: 'message'
@@ -251,7 +269,9 @@ export interface AuditLife {
   readonly fields: Readonly<Record<string, string | number | boolean>>
 }
 
-/** Reserved for `dumpLog.guarantee = "written"`: what is about to be sent to the server. None is made yet. */
+/**
+ * Reserved for `dumpLog.guarantee = "written"`: what is about to be sent to the server. None is made yet.
+ */
 export interface Intent extends EventBase {
   readonly event: 'intent'
   readonly stmt_seq: number
@@ -275,7 +295,9 @@ export type AuditEvent =
 
 export const NO_EVENTS: readonly AuditEvent[] = Object.freeze([])
 
-/** Where an observer puts what its session found. Never throws; `flow` is absent for the audit's own life. */
+/**
+ * Where an observer puts what its session found. Never throws; `flow` is absent for the audit's own life.
+ */
 export interface Sink {
   emit(flow: FlowFacts | undefined, event: AuditEvent): void
 }
@@ -292,7 +314,8 @@ export interface Line {
 }
 
 /**
- * Writes a record, its number and a line feed straight into an output's buffer: for the kinds that come by the
+ * Writes a record, its number and a line feed straight into an output's buffer: for the kinds that come
+ * by the
  * thousand. Answers the offset behind it, or -1 for an event that it leaves to the encoder of lines.
  */
 export interface DirectEncoder {

@@ -52,7 +52,10 @@ export interface FlowEnd {
   readonly bytesOut: number
 }
 
-/** What to do with a frontend chunk that was shown: send it on, or wait until `whenReady` calls back (journal). */
+/**
+ * What to do with a frontend chunk that was shown: send it on, or wait until `whenReady` calls back
+ * (journal).
+ */
 export type Ticket = typeof GO | Wait
 export const GO = 'go'
 export interface Wait {

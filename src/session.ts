@@ -16,7 +16,10 @@ export interface Session {
   gap(from: Direction, bytes: number, at: Micros): readonly AuditEvent[]
   /** The flow ended: unanswered commands end here, as such. Nothing is fed after it. */
   close(at: Micros): readonly AuditEvent[]
-  /** The session's statements that still run since before `since`: gives their `statement.open`, each once. */
+  /**
+   * The session's statements that still run since before `since`: gives their `statement.open`, each
+   * once.
+   */
   stillOpen?(since: Micros): readonly AuditEvent[]
   /** The server's last word, when it ended the session by an error (FATAL); told in `session.end`. */
   readonly fatal?: ServerError | undefined
@@ -45,7 +48,10 @@ export interface SessionLimits {
   readonly maxQueue: number
 }
 
-/** Bytes kept by all sessions of the process together; past `limit` sessions keep only heads, lengths and hashes. */
+/**
+ * Bytes kept by all sessions of the process together; past `limit` sessions keep only heads, lengths and
+ * hashes.
+ */
 export interface MemoryBudget {
   readonly limit: number
   used: number
@@ -73,7 +79,10 @@ export interface Link {
   find(key: string): string | undefined
 }
 
-/** One step of the dialogue before a session's plain protocol begins. Bytes are copies, owned by the receiver. */
+/**
+ * One step of the dialogue before a session's plain protocol begins. Bytes are copies, owned by the
+ * receiver.
+ */
 export type HandshakeStep =
   /** sent on to the peer of `from`, perhaps altered; shown to the observer as sent by `from` */
   | { readonly kind: 'forward'; readonly from: Direction; readonly bytes: Bytes }
@@ -86,7 +95,10 @@ export type HandshakeStep =
 
 /** The pure dialogue before log-in that a proxy may alter: TLS answers, hidden capabilities. */
 export interface Handshake {
-  /** Bytes of one side; at most 64 KiB may be unresolved. Never throws. Not called again after `done` or `refuse`. */
+  /**
+   * Bytes of one side; at most 64 KiB may be unresolved. Never throws. Not called again after `done` or
+   * `refuse`.
+   */
   feed(from: Direction, chunk: Bytes): readonly HandshakeStep[]
   /**
    * Is the client at a point where it understands a refusal? (PostgreSQL: its startup message is complete;

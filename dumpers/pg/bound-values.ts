@@ -79,7 +79,8 @@ const wholeCharacters = (bytes: Bytes): number => {
 const ASCII = /^[\0-\x7f]*$/
 
 /**
- * Values whose wire bytes were kept whole: as a string of one character per byte, which costs the collector less
+ * Values whose wire bytes were kept whole: as a string of one character per byte, which costs the
+ * collector less
  * than a buffer, and of which a value in ASCII is a part as it stands.
  */
 export class PgValues extends TypedValues implements BoundValues {
@@ -199,7 +200,8 @@ class LongValues extends TypedValues implements BoundValues {
 const MAX_NAME = 256
 
 /**
- * Reads a Bind that is longer than what is kept, as it passes: names, formats, and of each value its head, length
+ * Reads a Bind that is longer than what is kept, as it passes: names, formats, and of each value its
+ * head, length
  * and hash. Holds at most `maxBytes` of values, `maxValueBytes` of each.
  */
 export class LongBind {

@@ -71,11 +71,14 @@ export class Command {
   }
 }
 
-/** Most commands that are kept as one byte each when the queue is full; past it the direction is given up. */
+/**
+ * Most commands that are kept as one byte each when the queue is full; past it the direction is given up.
+ */
 const MAX_PLACEHOLDERS = 4_000_000
 
 /**
- * First in, first out. Keeps `maxQueue` commands whole; further ones are counted placeholders of one byte each,
+ * First in, first out. Keeps `maxQueue` commands whole; further ones are counted placeholders of one byte
+ * each,
  * that keep their place so that replies still find the right command.
  */
 export class CommandQueue {

@@ -85,7 +85,10 @@ export const decodeBind = (body: Cursor, decoding?: TextDecoding): Bind => {
   return { kind: 'Bind', portal, statement, formats, count, values }
 }
 
-/** FunctionCall 'F': uint32 function OID, uint16 n, n × int16 format, uint16 n, n × value, int16 result format. */
+/**
+ * FunctionCall 'F': uint32 function OID, uint16 n, n × int16 format, uint16 n, n × value, int16 result
+ * format.
+ */
 export const decodeFunctionCall = (body: Cursor): FunctionCall => {
   const oid = body.uint32()
   const formats = body.int16s(body.uint16())
@@ -128,13 +131,17 @@ export const decodeBackendKeyData = (body: Cursor): { pid: number; key: Bytes } 
 /** ParameterDescription 't': uint16 n, n × uint32 OID. */
 export const decodeParameterDescription = (body: Cursor): readonly number[] => body.uint32s(body.uint16())
 
-/** NegotiateProtocolVersion 'v': int32 newest minor version (sent as a whole version since 18), int32 n, n × cstring. */
+/**
+ * NegotiateProtocolVersion 'v': int32 newest minor version (sent as a whole version since 18), int32 n, n
+ * × cstring.
+ */
 export const decodeNegotiateProtocolVersion = (body: Cursor): { minor: number } => ({
   minor: body.int32() & 0xffff,
 })
 
 /**
- * Authentication 'R': int32 code, then what it needs. The exchange itself is never kept; of SASL (10) the first
+ * Authentication 'R': int32 code, then what it needs. The exchange itself is never kept; of SASL (10) the
+ * first
  * mechanism's name is. {@link https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP}
  */
 export const decodeAuthentication = (body: Cursor): { code: number; method?: string } => {
@@ -171,7 +178,8 @@ const ERROR_KEYS: Readonly<Record<number, ErrorKey>> = {
 }
 
 /**
- * ErrorResponse 'E': (byte field type, cstring)…, NUL. Texts are in the client's encoding. A body that was cut
+ * ErrorResponse 'E': (byte field type, cstring)…, NUL. Texts are in the client's encoding. A body that
+ * was cut
  * gives the fields that came whole.
  */
 export const decodeErrorResponse = (body: Cursor, text: (bytes: Bytes) => string): ServerError => {

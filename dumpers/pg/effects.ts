@@ -17,11 +17,15 @@ import type { PgState, Scan } from './state.ts'
 /** Texts that may hide another statement's text: SQL's EXECUTE. */
 const EXECUTE = /execute/i
 
-/** `9`: tags of statements on data end in a number; those of statements that change a session end in a letter. */
+/**
+ * `9`: tags of statements on data end in a number; those of statements that change a session end in a
+ * letter.
+ */
 const LAST_DIGIT = 0x39
 
 /**
- * The `index`-th statement of the execution's text has succeeded, with `tag`. One tag comes for each statement
+ * The `index`-th statement of the execution's text has succeeded, with `tag`. One tag comes for each
+ * statement
  * of a text, in order, so the tag says which one it was.
  */
 export const applyTag = (state: PgState, execution: Execution, tag: string, index: number): void => {

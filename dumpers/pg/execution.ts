@@ -84,7 +84,8 @@ export class Execution {
 }
 
 /**
- * The event of an execution. A class and no literal: an object literal of so many keys is copied by the runtime
+ * The event of an execution. A class and no literal: an object literal of so many keys is copied by the
+ * runtime
  * at several times the cost. The keys are in the order in which the log has them.
  */
 class StatementRecord implements Statement {

@@ -1,5 +1,6 @@
 /**
- * The order in which entries came, for stores that give up their oldest. A Map keeps that order too, but walks
+ * The order in which entries came, for stores that give up their oldest. A Map keeps that order too, but
+ * walks
  * over every deleted entry to find its first one: a client could make each message cost a thousand steps.
  */
 export class Order<T> {

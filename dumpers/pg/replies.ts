@@ -1,6 +1,7 @@
 /**
  * Backend messages settle the head of the queue. Never the first byte alone: what a reply means is what the
- * command at the head asked for. Notices, notifications and parameter reports come at any time and settle nothing.
+ * command at the head asked for. Notices, notifications and parameter reports come at any time and settle
+ * nothing.
  */
 import type { Bytes } from '../../src/flow.ts'
 import { shortString } from '../../src/framing/short-strings.ts'
@@ -189,7 +190,10 @@ const onCommandComplete = (state: PgState, tag: string | undefined): void => {
   if (head.kind === 'Execute') finishExecute(state, execution)
 }
 
-/** Tags that end in a number of rows which were not returned as rows. `SELECT n` without rows is CREATE TABLE AS. */
+/**
+ * Tags that end in a number of rows which were not returned as rows. `SELECT n` without rows is CREATE
+ * TABLE AS.
+ */
 const countAffected = (execution: Execution, tag: string): void => {
   if (tag.startsWith('SELECT ') && (execution.rows > 0 || tag === 'SELECT 0')) return
   const count = Number(tag.slice(tag.lastIndexOf(' ') + 1))

@@ -1,5 +1,6 @@
 /**
- * Frontend commands → the queue. Nothing here acts on names or portals: a command counts when its reply says so.
+ * Frontend commands → the queue. Nothing here acts on names or portals: a command counts when its reply
+ * says so.
  * What the server is known to ignore (after an error, until Sync) is recorded as skipped at once.
  */
 import type { Outcome, QueryText } from '../../src/event.ts'
@@ -27,7 +28,10 @@ const MAX_NAME = 256
 /** What one command costs in memory beside its text and values, in bytes, roughly. */
 const COMMAND_COST = 400
 
-/** One frontend body as the framer hands it on: its kept bytes, and what followed a text or a Bind beyond them. */
+/**
+ * One frontend body as the framer hands it on: its kept bytes, and what followed a text or a Bind beyond
+ * them.
+ */
 export interface Body {
   readonly type: number
   readonly bytes: Bytes

@@ -9,18 +9,20 @@
  *                                login ──ErrorResponse──▶ over
  *   login, ready               ──a length that makes no sense──▶ that direction is lost (gap framing)
  *
- * Commands sent before the log-in is decided wait on the queue: they run if it is accepted, and never ran if not.
+ * Commands sent before the log-in is decided wait on the queue: they run if it is accepted, and never ran
+ * if not.
  * The manual's sections "Message Flow" and "Message Formats" are the source:
  * {@link https://www.postgresql.org/docs/current/protocol-flow.html}
  */
 import { type AuditEvent, type GapReason, NO_EVENTS, type ServerError } from '../../src/event.ts'
 import type { Bytes, Direction, Micros } from '../../src/flow.ts'
-import { type FrameHandler, SKIP } from '../../src/framing/framer.ts'
+import type { FrameHandler } from '../../src/framing/framer.ts'
 import { ANSWER, PgFramer, STARTUP } from '../../src/framing/pg.ts'
 import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
 import type { LongBind } from './bound-values.ts'
 import { decodeErrorResponse, decodeParameterStatus, decodeStartup } from './decode.ts'
 import { closeCommands, onErrorResponse } from './failures.ts'
+import { keepOfReply, keepOfRequest } from './keep.ts'
 import { Login } from './login.ts'
 import { Memory } from './memory.ts'
 import { MessageLines } from './message-detail.ts'
@@ -32,13 +34,11 @@ import { decodingOf, type LongText } from './text.ts'
 
 type Phase = 'startup' | 'asking' | 'login' | 'ready' | 'opaque' | 'lost' | 'over'
 
-/** Most frontend bytes that are kept undecoded while their meaning awaits the answer to an SSL or GSS request. */
+/**
+ * Most frontend bytes that are kept undecoded while their meaning awaits the answer to an SSL or GSS
+ * request.
+ */
 const MAX_HELD = 65_536
-/** Kept of bodies that are small by nature; the server's own limit for them is 10,000 (PQ_SMALL_MESSAGE_LIMIT). */
-const SMALL = 16_384
-const MAX_ERROR = 65_536
-/** 65,535 parameter types and their count */
-const MAX_PARAMETER_DESCRIPTION = 262_142
 /** First byte of a TLS record that holds a handshake. */
 const TLS_HANDSHAKE = 0x16
 
@@ -157,7 +157,10 @@ export class PgSession implements Session {
     }
   }
 
-  /** Keeps bytes whose meaning awaits the server's answer; a proxy's own dialogue never lets it come to this. */
+  /**
+   * Keeps bytes whose meaning awaits the server's answer; a proxy's own dialogue never lets it come to
+   * this.
+   */
   #hold(chunk: Bytes): void {
     if ((this.#held?.length ?? 0) + chunk.length > MAX_HELD) {
       this.#dropHeld(chunk.length, 'overflow')
@@ -202,30 +205,9 @@ export class PgSession implements Session {
     }
   }
 
-  /** Decides at the header how much of a body is kept. */
   #frontendHeader(type: number, length: number): number {
-    const state = this.#state
-    switch (type) {
-      case STARTUP:
-        return length
-      case F.Query:
-      case F.Parse:
-      case F.Bind:
-      case F.FunctionCall:
-        return Math.min(state.limits.maxQueryBytes, state.textLimit) + SMALL
-      case F.CopyData:
-        requests.pushCopyData(state, length)
-        return SKIP
-      case F.Password:
-        this.#login.passwords++
-        return SKIP
-      case F.Execute:
-      case F.Describe:
-      case F.Close:
-        return SMALL
-      default:
-        return 0
-    }
+    if (type === F.Password) this.#login.passwords++
+    return keepOfRequest(this.#state, type, length)
   }
 
   #startup(bytes: Bytes, start: number, end: number): void {
@@ -270,7 +252,10 @@ export class PgSession implements Session {
     else if (!requests.onRequest(this.#state, body)) this.#unknown('frontend')
   }
 
-  /** A type that the protocol does not have: told once; its place and length are sound, so framing goes on. */
+  /**
+   * A type that the protocol does not have: told once; its place and length are sound, so framing goes
+   * on.
+   */
   #unknown(from: Direction): void {
     if (this.#unknownTold) return
     this.#unknownTold = true
@@ -279,42 +264,13 @@ export class PgSession implements Session {
 
   #backendFrames(): FrameHandler {
     return {
-      header: (type, length) => this.#backendHeader(type, length),
+      header: (type, length) => keepOfReply(this.#state, type, length),
       frame: (type, bytes, start, end) => this.#reply(type, bytes, start, end),
       beyond: () => {},
       lost: () => {
         if (this.#phase === 'startup' || this.#phase === 'asking') this.#stop('foreign')
         else this.#lose('backend', 'framing')
       },
-    }
-  }
-
-  #backendHeader(type: number, length: number): number {
-    switch (type) {
-      case B.DataRow:
-      case B.FunctionCallResponse:
-        replies.onDataRow(this.#state, length)
-        return SKIP
-      case B.CopyData:
-        replies.onCopyData(this.#state, length)
-        return SKIP
-      case B.NoticeResponse:
-      case B.NotificationResponse:
-        return SKIP
-      case B.CommandComplete:
-      case B.ParameterStatus:
-      case B.BackendKeyData:
-      case B.Authentication:
-        return SMALL
-      case B.ErrorResponse:
-        return MAX_ERROR
-      case B.ParameterDescription:
-        return MAX_PARAMETER_DESCRIPTION
-      case B.ReadyForQuery:
-      case B.NegotiateProtocolVersion:
-        return 8
-      default:
-        return 0
     }
   }
 

@@ -150,7 +150,10 @@ export class PortalStore {
     return name === '' ? this.#unnamed : this.#byName.get(name)
   }
 
-  /** Puts a portal in, giving the ones that had to go for it: that of its name, and the oldest when it is full. */
+  /**
+   * Puts a portal in, giving the ones that had to go for it: that of its name, and the oldest when it is
+   * full.
+   */
   set(portal: Portal, gone: (portal: Portal) => void): void {
     const old = this.delete(portal.name)
     if (portal.name === '') this.#unnamed = portal

@@ -97,7 +97,10 @@ const nearest = (exact: string, power: number, digits: number): number[] => {
 /** Digits that show whether a float4 lies halfway between two decimals of up to nine. */
 const EXACT_DIGITS = 100
 const MOST_DIGITS_32 = 9
-/** No two decimals of so many digits are the same normal float4 (FLT_DIG): such a one is the shortest form. */
+/**
+ * No two decimals of so many digits are the same normal float4 (FLT_DIG): such a one is the shortest
+ * form.
+ */
 const SURE_DIGITS_32 = 6
 const SMALLEST_NORMAL_32 = 2 ** -126
 

@@ -8,18 +8,26 @@ const FIRST_KEEP = 4096
 /** What is done with the frames of one direction. The framer calls these; none may throw. */
 export interface FrameHandler {
   /**
-   * A header was read. Answers how many of the body's first bytes to keep for {@link frame}; {@link SKIP} when
+   * A header was read. Answers how many of the body's first bytes to keep for {@link frame}; {@link SKIP}
+   * when
    * the body is of no interest and `frame` need not be called.
    */
   header(type: number, length: number): number
   /**
-   * The body is complete: its kept bytes are `bytes[start … end)`, borrowed; `length` is the whole body's length
+   * The body is complete: its kept bytes are `bytes[start … end)`, borrowed; `length` is the whole body's
+   * length
    * (longer than what was kept when it was cut).
    */
   frame(type: number, bytes: Bytes, start: number, end: number, length: number): void
-  /** Bytes of a body beyond what is kept of it (if anything is), `head` being the kept ones; called before `frame`. */
+  /**
+   * Bytes of a body beyond what is kept of it (if anything is), `head` being the kept ones; called before
+   * `frame`.
+   */
   beyond(type: number, head: Bytes, bytes: Bytes, start: number, end: number): void
-  /** The header makes no sense: framing is lost, nothing more is framed. `left` bytes of this chunk were not used. */
+  /**
+   * The header makes no sense: framing is lost, nothing more is framed. `left` bytes of this chunk were
+   * not used.
+   */
   lost(left: number): void
 }
 
@@ -27,9 +35,12 @@ export interface FrameHandler {
 export const SKIP = -1
 
 /**
- * Splits one direction into frames, whatever pieces its bytes arrive in. A frame that lies within one chunk is
- * handed on in place; of one that spans chunks the wanted bytes are copied, never more than have arrived. Bodies
- * that nobody wants cost an addition per chunk. A dialect says by {@link headerSize} and {@link readHeader} what
+ * Splits one direction into frames, whatever pieces its bytes arrive in. A frame that lies within one
+ * chunk is
+ * handed on in place; of one that spans chunks the wanted bytes are copied, never more than have arrived.
+ * Bodies
+ * that nobody wants cost an addition per chunk. A dialect says by {@link headerSize} and {@link
+ * readHeader} what
  * its headers look like, and may change that between two frames.
  */
 export abstract class Framer {
@@ -54,7 +65,9 @@ export abstract class Framer {
     this.#handler = handler
   }
 
-  /** Reads the header at `bytes[at]`, sets `type`, answers the body's length or -1 when it makes no sense. */
+  /**
+   * Reads the header at `bytes[at]`, sets `type`, answers the body's length or -1 when it makes no sense.
+   */
   protected abstract readHeader(bytes: Bytes, at: number): number
 
   /** Bytes of memory held for a frame that is not complete. */
@@ -128,7 +141,10 @@ export abstract class Framer {
     this.#keptHave = 0
   }
 
-  /** Takes what `chunk` has of the open body; calls `frame` at its end. Answers the offset behind what it took. */
+  /**
+   * Takes what `chunk` has of the open body; calls `frame` at its end. Answers the offset behind what it
+   * took.
+   */
   #body(chunk: Bytes, start: number): number {
     let at = start
     const stop = Math.min(chunk.length, start + this.#left)

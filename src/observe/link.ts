@@ -1,7 +1,8 @@
 import type { Link } from '../session.ts'
 
 /**
- * What ties flows together: the cancel key of a session, by which another connection names it. Held in memory
+ * What ties flows together: the cancel key of a session, by which another connection names it. Held in
+ * memory
  * only and never written out. Keys of sessions that ended are forgotten by their sessions.
  */
 export const openLink = (): Link => {

@@ -35,7 +35,8 @@ export interface FileSinkOptions extends PlaceOptions {
   readonly rotationHook: string
   readonly hookTimeoutMs: number
   /**
-   * while records come without pause they are written so often at most, in milliseconds, and not at the end of
+   * while records come without pause they are written so often at most, in milliseconds, and not at the
+   * end of
    * each turn of the event loop; the first one after a pause never waits. 0 for each turn
    */
   readonly flushEveryMs?: number
@@ -134,7 +135,8 @@ export class FileSink {
   }
 
   /**
-   * Takes a record by the fast path, if its encoder writes that kind and nothing waits before it; else answers
+   * Takes a record by the fast path, if its encoder writes that kind and nothing waits before it; else
+   * answers
    * false, and it must come by `append`. Never throws.
    */
   appendDirect(encoder: DirectEncoder, flow: FlowFacts | undefined, event: AuditEvent): boolean {
@@ -249,7 +251,10 @@ export class FileSink {
     this.#direct.clear()
   }
 
-  /** Of a block of which only `bytes` were written, a torn record is kept to be completed, the rest as lines. */
+  /**
+   * Of a block of which only `bytes` were written, a torn record is kept to be completed, the rest as
+   * lines.
+   */
   #keepUnwritten(bytes: number): void {
     const whole = this.#direct.wholeBefore(bytes)
     const block = this.#direct.bytes

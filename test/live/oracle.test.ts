@@ -55,7 +55,10 @@ const isSameValue = async (
   return rows[0].text === logged
 }
 
-/** Types of the text's parameters: those of which the record knows nothing are what the server makes of them. */
+/**
+ * Types of the text's parameters: those of which the record knows nothing are what the server makes of
+ * them.
+ */
 const typesOf = async (client: pg.Client, { query, types }: ValuesInDoubt): Promise<string[]> => {
   const declared = types.map((type) => type ?? 'unknown').join(', ')
   await client.query(`PREPARE in_doubt ${declared && `(${declared})`} AS ${query}`)

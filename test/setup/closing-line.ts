@@ -1,4 +1,7 @@
-/** A reporter that ends the run with one plain line, in any terminal and any pipe: `N passed, N failed, N skipped`. */
+/**
+ * A reporter that ends the run with one plain line, in any terminal and any pipe: `N passed, N failed, N
+ * skipped`.
+ */
 import type { Reporter, TestModule } from 'vitest/node'
 
 interface Counts {

@@ -1,4 +1,7 @@
-/** Workloads of node-postgres and postgres.js with parameters of all kinds; each gives what it got, as JSON. */
+/**
+ * Workloads of node-postgres and postgres.js with parameters of all kinds; each gives what it got, as
+ * JSON.
+ */
 import pg from 'pg'
 import postgres from 'postgres'
 

@@ -1,6 +1,8 @@
 /**
- * PostgreSQL's own log with `log_statement = all` as the oracle of the audit: each `statement:`, `execute` and
- * `fastpath` line is one record, in order, with its bound values; what we have beyond that is skipped or failed
+ * PostgreSQL's own log with `log_statement = all` as the oracle of the audit: each `statement:`,
+ * `execute` and
+ * `fastpath` line is one record, in order, with its bound values; what we have beyond that is skipped or
+ * failed
  * before it was executed. Pure: entries and records in, findings out.
  */
 import { createHash } from 'node:crypto'
@@ -15,7 +17,10 @@ export interface OracleEntry {
   readonly detail?: string
 }
 
-/** Bound values whose text differs from the server's; whether they are the same value only the server can tell. */
+/**
+ * Bound values whose text differs from the server's; whether they are the same value only the server can
+ * tell.
+ */
 export interface ValuesInDoubt {
   readonly query: string
   readonly sent: readonly (string | null)[]
@@ -128,7 +133,10 @@ const linesTaken = (record: AuditRecord, lines: readonly Line[], at: number): nu
   return 0
 }
 
-/** Could the server have been silent about it? An empty text, nothing executed, or failed before execution. */
+/**
+ * Could the server have been silent about it? An empty text, nothing executed, or failed before
+ * execution.
+ */
 const mayBeSilent = (record: AuditRecord): boolean =>
   record.outcome === 'error' ||
   record.outcome === 'unknown' ||
@@ -145,7 +153,10 @@ interface Step {
   readonly before: Step | undefined
 }
 
-/** Follows all ways to put the records onto the lines, in order; each state is a number of lines that are used up. */
+/**
+ * Follows all ways to put the records onto the lines, in order; each state is a number of lines that are
+ * used up.
+ */
 const align = (lines: readonly Line[], records: readonly AuditRecord[]): Step[] | string => {
   let states = new Map<number, Step | undefined>([[0, undefined]])
   for (const record of records) {
@@ -206,7 +217,10 @@ const without = (codes: readonly string[], others: readonly string[]): string[] 
 const codesOf = (records: readonly AuditRecord[]): string[] =>
   records.flatMap((record) => (record.error_code === undefined ? [] : [record.error_code]))
 
-/** Each error of the server is told once by what failed; by the transaction's end, which repeats it, or alone. */
+/**
+ * Each error of the server is told once by what failed; by the transaction's end, which repeats it, or
+ * alone.
+ */
 const compareErrors = (entries: readonly OracleEntry[], records: readonly AuditRecord[]): string[] => {
   const logged = entries.filter(isFailure).map((entry) => String(entry.state_code))
   const told = codesOf(records.filter((record) => record.event !== 'txn.end'))
@@ -244,7 +258,10 @@ const grouped = <T>(items: readonly T[], key: (item: T) => number | undefined): 
   return groups
 }
 
-/** Puts the server's log beside the audit's records, session by session. Failed log-ins are left to other tests. */
+/**
+ * Puts the server's log beside the audit's records, session by session. Failed log-ins are left to other
+ * tests.
+ */
 export const compareWithServer = (
   entries: readonly OracleEntry[],
   records: readonly AuditRecord[],

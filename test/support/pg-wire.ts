@@ -1,5 +1,6 @@
 /**
- * PostgreSQL's messages, built: what a frontend and a backend send, and by {@link message} what neither should.
+ * PostgreSQL's messages, built: what a frontend and a backend send, and by {@link message} what neither
+ * should.
  * {@link https://www.postgresql.org/docs/current/protocol-message-formats.html}
  */
 import { serialize } from 'pg-protocol'

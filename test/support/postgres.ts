@@ -127,7 +127,8 @@ const logEntries = (dataDir: string): ServerLogEntry[] => {
   return lines.filter((line) => line.endsWith('}')).map((line) => JSON.parse(line) as ServerLogEntry)
 }
 
-// The collector writes behind the server's back, but in order: a message of ours shows that it has caught up.
+// The collector writes behind the server's back, but in order: a message of ours shows that it has caught
+// up.
 const logReader = (dataDir: string, psql: (sql: string) => Promise<string>) => async () => {
   const marker = `log marker ${randomUUID()}`
   await psql(`DO $$ BEGIN RAISE LOG '${marker}'; END $$`)
@@ -196,7 +197,10 @@ const initialise = async (
   return { port, dataDir, certificate }
 }
 
-/** Makes a cluster, starts its server and waits until it is ready. As root the server runs as user postgres. */
+/**
+ * Makes a cluster, starts its server and waits until it is ready. As root the server runs as user
+ * postgres.
+ */
 export const startPostgres = async (options: PostgresOptions = {}): Promise<Postgres> => {
   const program = programsOf(options.version)
   const identity = identityOf('postgres')

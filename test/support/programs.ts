@@ -65,7 +65,10 @@ const isExecutable = (path: string): boolean => {
   }
 }
 
-/** User and group ids of `name` when this process is root; servers that refuse root are started as that user. */
+/**
+ * User and group ids of `name` when this process is root; servers that refuse root are started as that
+ * user.
+ */
 export const identityOf = (name: string): Identity | undefined => {
   if (process.getuid?.() !== 0) return undefined
   const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }))
@@ -89,7 +92,10 @@ const spawned = (
   return child
 }
 
-/** Runs a program to its end. Rejects when it cannot be started or takes too long; an exit code is not an error. */
+/**
+ * Runs a program to its end. Rejects when it cannot be started or takes too long; an exit code is not an
+ * error.
+ */
 export const run = async (
   command: string,
   args: readonly string[],
@@ -190,7 +196,10 @@ export const accepts = (where: { port: number; host?: string } | { path: string 
 
 const LISTEN = '0A'
 
-/** Is somebody listening on the port? Asks the system's table where there is one, so that no connection is made. */
+/**
+ * Is somebody listening on the port? Asks the system's table where there is one, so that no connection is
+ * made.
+ */
 export const isListening = async (port: number): Promise<boolean> => {
   const tables = ['/proc/net/tcp', '/proc/net/tcp6'].filter((path) => existsSync(path))
   if (tables.length === 0) return accepts({ port })

@@ -1,4 +1,7 @@
-/** The built program as a live test uses it: `querytap proxy` before a server, with its logs in a temporary directory. */
+/**
+ * The built program as a live test uses it: `querytap proxy` before a server, with its logs in a
+ * temporary directory.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -44,7 +47,10 @@ export interface Querytap {
   remove(): void
 }
 
-/** Starts `querytap proxy` and waits until it listens. `stop()` it, read its `records()`, then `remove()` it. */
+/**
+ * Starts `querytap proxy` and waits until it listens. `stop()` it, read its `records()`, then `remove()`
+ * it.
+ */
 export const startQuerytap = async (options: QuerytapOptions): Promise<Querytap> => {
   const directory = mkdtempSync(join(tmpdir(), 'querytap-log-'))
   const port = options.port ?? (await freePort())

@@ -1,4 +1,7 @@
-/** The audit log as a test reads it: JSON lines of all files of a directory, in the order they were written. */
+/**
+ * The audit log as a test reads it: JSON lines of all files of a directory, in the order they were
+ * written.
+ */
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'

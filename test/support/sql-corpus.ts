@@ -1,5 +1,6 @@
 /**
- * Hundreds of different SQL statements as scripts for psql: every kind of statement, literal and comment that
+ * Hundreds of different SQL statements as scripts for psql: every kind of statement, literal and comment
+ * that
  * a text can hold, and messages of several statements (`\;`). What they print does not depend on the time,
  * the process or the database's name, so that two runs can be compared byte by byte.
  */

@@ -1,5 +1,6 @@
 /**
- * Recorded conversations of real clients with PostgreSQL 15. Each is compared with what its client was seen to
+ * Recorded conversations of real clients with PostgreSQL 15. Each is compared with what its client was
+ * seen to
  * send (`.expected.json`), and with the events that were given before (`.jsonl`; `vitest -u` rewrites them).
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -58,7 +59,8 @@ interface Flow {
 }
 
 /**
- * Events of each of a capture's conversations. They are fed as they overlapped in time, and know one another's
+ * Events of each of a capture's conversations. They are fed as they overlapped in time, and know one
+ * another's
  * cancel keys as those of one listener do.
  */
 const eventsOf = (

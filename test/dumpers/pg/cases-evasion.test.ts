@@ -1,4 +1,6 @@
-/** Clients that try to make an executed statement miss its record, or a record name what was not executed. */
+/**
+ * Clients that try to make an executed statement miss its record, or a record name what was not executed.
+ */
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { PgSession } from '../../../dumpers/pg/session.ts'

@@ -160,7 +160,10 @@ describe('a full queue', () => {
 })
 
 describe('what is kept is bounded', () => {
-  /** The most that a session told the process it holds, while a million bytes of `bytes` come again and again. */
+  /**
+   * The most that a session told the process it holds, while a million bytes of `bytes` come again and
+   * again.
+   */
   const mostHeld = (opening: readonly Turn[], bytes: (index: number) => Bytes, rounds = 40): number => {
     const budget = { limit: 1 << 30, used: 0 }
     const session = new PgSession(openContext({ budget }))

@@ -1,4 +1,7 @@
-/** From the first byte to the first ReadyForQuery: requests for encryption, log-ins, cancels, encodings, secrets. */
+/**
+ * From the first byte to the first ReadyForQuery: requests for encryption, log-ins, cancels, encodings,
+ * secrets.
+ */
 import { describe, expect, test } from 'vitest'
 import { openLink } from '../../../src/observe/link.ts'
 import { ofKind, type Plain, whoOf } from '../../support/canonical.ts'

@@ -25,7 +25,10 @@ const PG_PORT = 6555
 
 /** Small, so that every limit is met. */
 const LIMITS = { maxQueryBytes: 2000, maxValueBytes: 50, maxStatements: 5, maxQueue: 8 }
-/** What a session may hold by these limits: stores of texts and portals, a queue, two bodies in the making. */
+/**
+ * What a session may hold by these limits: stores of texts and portals, a queue, two bodies in the
+ * making.
+ */
 const MOST_HELD = 2 * 4 * 2000 + 4 * 65_536 + 2 * 262_144 + 65_536 + 100_000
 
 type Step =
