@@ -56,7 +56,8 @@ export class Identity {
     else if (name === 'server_version') this.set('server_version', value)
     else if (name === 'is_superuser') this.set('is_superuser', value === 'on')
     else if (name === 'session_authorization') {
-      this.#sessionUser = value
+      // some servers report it empty: that says nothing
+      this.#sessionUser = value === '' ? undefined : value
       this.#role = undefined
       this.#effective()
     }

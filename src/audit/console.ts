@@ -35,12 +35,25 @@ export interface ConsoleOptions {
 
 type Style = Parameters<typeof styleText>[0]
 
-const NAME_WIDTH = 18
-const OUTCOME_WIDTH = 9
-const COUNT_WIDTH = 12
-/** time, name, mark, duration, rows, and the gaps between them */
-const INDENT = 12 + 2 + NAME_WIDTH + 1 + 2 + OUTCOME_WIDTH + 1 + COUNT_WIDTH + 2
+/** Widths of time, name, duration and rows. */
+interface Layout {
+  readonly time: number
+  readonly name: number
+  readonly took: number
+  readonly count: number
+}
+
+const WIDE: Layout = { time: 12, name: 18, took: 9, count: 12 }
+/** for terminals of less than 100 columns: no milliseconds, short names */
+const NARROW: Layout = { time: 8, name: 12, took: 8, count: 8 }
+const WIDE_FROM = 100
 const MIN_TEXT = 30
+/** of a text behind a label */
+const MIN_LABELLED = 12
+
+/** Where the text begins: behind time, name, mark, duration, rows, and the gaps between them. */
+const indentOf = ({ time, name, took, count }: Layout): number =>
+  time + 2 + name + 1 + 2 + took + 1 + count + 2
 const MAX_VALUE = 60
 const MAX_VALUES = 20
 
@@ -84,9 +97,10 @@ class ConsoleEncoder implements Encoder {
   }
 
   encode(flow: FlowFacts | undefined, event: AuditEvent): Line {
-    const time = this.#paint('dim', this.#timestamp(event.at).slice(11, 23))
+    const layout = this.#layout()
+    const time = this.#paint('dim', this.#timestamp(event.at).slice(11, 11 + layout.time))
     const name =
-      'who' in event ? this.#name(flow, event.who) : this.#paint('dim', 'querytap'.padEnd(NAME_WIDTH))
+      'who' in event ? this.#name(flow, event.who) : this.#paint('dim', 'querytap'.padEnd(layout.name))
     return { head: `${time}  ${name} ${this.#rest(flow, event)}`, tail: '', at: event.at }
   }
 
@@ -95,15 +109,20 @@ class ConsoleEncoder implements Encoder {
     return this.#options.color && text !== '' ? styleText(style, text, { validateStream: false }) : text
   }
 
+  #layout(): Layout {
+    return this.#options.columns() < WIDE_FROM ? NARROW : WIDE
+  }
+
   #width(): number {
-    return Math.max(this.#options.columns() - INDENT, MIN_TEXT)
+    return Math.max(this.#options.columns() - indentOf(this.#layout()), MIN_TEXT)
   }
 
   /** Who it is, in a colour of the connection's own, so that sessions can be told apart at a glance. */
   #name(flow: FlowFacts | undefined, who: Who): string {
     const plain = who.username === undefined ? (flow?.client_addr ?? flow?.src_addr ?? '-') : userAt(who)
     const color = NAME_COLORS[hashOf(flow?.conn_id ?? '') % NAME_COLORS.length] ?? 'cyan'
-    return this.#paint(color, showText(plain, NAME_WIDTH).padEnd(NAME_WIDTH))
+    const { name } = this.#layout()
+    return this.#paint(color, showText(plain, name).padEnd(name))
   }
 
   #rest(flow: FlowFacts | undefined, event: AuditEvent): string {
@@ -139,7 +158,8 @@ class ConsoleEncoder implements Encoder {
   }
 
   #fit(text: string): string {
-    return showText(text, this.#width() + OUTCOME_WIDTH + COUNT_WIDTH)
+    const { took, count } = this.#layout()
+    return showText(text, this.#width() + took + count)
   }
 
   #note(mark: string, text: string): string {
@@ -156,12 +176,13 @@ class ConsoleEncoder implements Encoder {
       ' ',
       'dim',
     ]
+    const layout = this.#layout()
     const took = this.#paint(
       tookStyle(event.duration_us),
-      tookText(event.duration_us).padStart(OUTCOME_WIDTH),
+      tookText(event.duration_us).padStart(layout.took),
     )
     const failed = event.outcome !== undefined && event.outcome !== 'success'
-    const count = showText(resultText(event), COUNT_WIDTH).padStart(COUNT_WIDTH)
+    const count = showText(resultText(event), layout.count).padStart(layout.count)
     const head = `${this.#paint(color, mark)} ${took} ${this.#paint(failed ? color : 'dim', count)}`
     return `${head}  ${this.#what(event, failed)}${this.#below(event)}`
   }
@@ -170,7 +191,7 @@ class ConsoleEncoder implements Encoder {
     const label = labelOf(event)
     const text = showText(
       event.text?.text ?? wordsOf(event),
-      Math.max(this.#width() - label.length, MIN_TEXT),
+      Math.max(this.#width() - label.length, MIN_LABELLED),
     )
     return this.#paint('dim', label) + (failed ? this.#paint('red', text) : text)
   }
@@ -190,7 +211,7 @@ class ConsoleEncoder implements Encoder {
     if (message !== undefined) lines.push(this.#paint('red', showText(message, this.#width())))
     return lines
       .filter((line) => line !== '')
-      .map((line) => `\n${' '.repeat(INDENT)}${line}`)
+      .map((line) => `\n${' '.repeat(indentOf(this.#layout()))}${line}`)
       .join('')
   }
 

@@ -29,6 +29,8 @@ export class FlowDecoder implements FlowObserver {
   readonly #opened: Micros
   readonly #dialect: Who
   #facts: FlowFacts
+  /** chunks of both sides so far */
+  #chunks = 0
 
   constructor(options: DecoderOptions, facts: FlowFacts, at: Micros) {
     const { dumper, limits, detail, link, budget } = options
@@ -58,6 +60,7 @@ export class FlowDecoder implements FlowObserver {
   secured(): void {}
 
   chunk(from: Direction, chunk: Bytes, at: Micros): Ticket {
+    this.#chunks++
     const events = this.#session.feed(from, chunk, at)
     if (events.length > 0) this.#emitAll(events)
     return GO
@@ -104,8 +107,15 @@ export class FlowDecoder implements FlowObserver {
     this.#sink.emit(this.#facts, event)
   }
 
+  /** tcpdp's lines carry the number of the chunk that they came in, which no session knows. */
+  #numbered(event: AuditEvent): AuditEvent {
+    if (event.event !== 'message') return event
+    return { ...event, fields: { conn_seq_num: this.#chunks, ...event.fields } }
+  }
+
   #emitAll(events: readonly AuditEvent[]): void {
-    for (let i = 0; i < events.length; i++) this.#sink.emit(this.#facts, events[i] as AuditEvent)
+    for (let i = 0; i < events.length; i++)
+      this.#sink.emit(this.#facts, this.#numbered(events[i] as AuditEvent))
   }
 }
 

@@ -12,7 +12,6 @@ import {
   fstatSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -21,6 +20,7 @@ import {
   symlinkSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { makeDirectory } from './directory.ts'
 import { acquireLock, type Lock } from './lock.ts'
 import { type Millis, nextName, type Period, periodEnd, stampOf, type Timezone } from './names.ts'
 import type { Owner } from './owner.ts'
@@ -92,7 +92,7 @@ export class Place {
 
   /** Opens the next file and says so in the owner's file before the name exists. */
   open(now: Millis): OpenFile {
-    mkdirSync(this.#options.dir, { recursive: true, mode: 0o700 })
+    makeDirectory(this.#options.dir)
     return this.#options.rotateEnable ? this.#openNext(now) : this.#openPlain()
   }
 

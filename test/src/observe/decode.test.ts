@@ -110,6 +110,7 @@ test('detail "message" has lines of messages alone', () => {
   decoder.chunk('frontend', frontend.query('select 1'), 3)
   decoder.closed(END, 4)
   expect(events().map(({ event }) => event)).toEqual(['message'])
+  expect(events()[0]).toMatchObject({ fields: { conn_seq_num: 3, message_type: 'Q' } })
 })
 
 test('chunks and gaps of both sides are handed on', () => {
