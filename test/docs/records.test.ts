@@ -116,7 +116,10 @@ describe('docs/records.md', () => {
       ...(cells as string).matchAll(/\w+/g),
     ])
     const words =
-      contract + read('src/flow.ts') + sources.join('') + encoder + read('src/audit/pipeline.ts')
+      contract +
+      ['src/flow.ts', 'src/observe/decode.ts', 'src/audit/pipeline.ts'].map(read).join('') +
+      sources.join('') +
+      encoder
     const dumper = readdirSync(at('dumpers/pg'))
       .map((file) => read(`dumpers/pg/${file}`))
       .join('')
