@@ -19,7 +19,7 @@ import { Execution } from './execution.ts'
 import { type Bind, F, type FunctionCall, type Span } from './messages.ts'
 import { readName, serverName } from './names.ts'
 import type { PgState } from './state.ts'
-import { LongText, makeText } from './text.ts'
+import { LongText, makeText, repeatedText } from './text.ts'
 
 /** Most bytes of an undecodable body that its record shows. */
 const MAX_BODY_HEX = 1024
@@ -61,10 +61,10 @@ const openLongText = (bytes: Bytes, start: number, max: number): LongText => {
   return text
 }
 
-const textOf = (state: PgState, bytes: Bytes, { start, end }: Span): QueryText => {
+const textOf = (state: PgState, bytes: Bytes, { start, end }: Span, make = makeText): QueryText => {
   const { decoding, standardConformingStrings } = state
   const max = Math.min(state.limits.maxQueryBytes, state.textLimit)
-  if (end - start <= max) return makeText(bytes, start, end, decoding, standardConformingStrings)
+  if (end - start <= max) return make(bytes, start, end, decoding, standardConformingStrings)
   return openLongText(bytes.subarray(0, end), start, max).finish(decoding, standardConformingStrings)
 }
 
@@ -112,7 +112,7 @@ const pushParse = (state: PgState, body: Body): void => {
     } else {
       const parse = decodeParse(cursor, state.decoding)
       command.statement = parse.statement
-      text = textOf(state, body.bytes, parse.query)
+      text = textOf(state, body.bytes, parse.query, repeatedText)
       oids = parse.oids
     }
   } catch {

@@ -6,6 +6,7 @@ import { isUtf8 } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
 import type { QueryText } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
+import { isSameAscii, slotOf } from '../../src/framing/short-strings.ts'
 
 /** Bytes of the last part of a text that is kept beside its first `maxQueryBytes`. */
 export const TAIL_BYTES = 65_536
@@ -127,6 +128,37 @@ export const makeText = (
   if (!decoding.valid(bytes, start, end, text)) {
     made.hex = `\\x${bytes.toString('hex', start, Math.min(end, start + HEX_BYTES))}`
   }
+  return made
+}
+
+/** Longer texts are made anew. */
+const MAX_REPEATED = 1024
+const REPEATED = 128
+const repeated: (QueryText | undefined)[] = new Array(REPEATED).fill(undefined)
+
+/**
+ * {@link makeText} for texts that come again and again, as a driver's Parse before each execution does: one
+ * that came before is the same object, and with it what the redactor made of it.
+ */
+export const repeatedText = (
+  bytes: Bytes,
+  start: number,
+  end: number,
+  decoding: TextDecoding,
+  standardConformingStrings: boolean,
+): QueryText => {
+  if (end - start > MAX_REPEATED) return makeText(bytes, start, end, decoding, standardConformingStrings)
+  const slot = slotOf(bytes, start, end, REPEATED)
+  const before = repeated[slot]
+  if (
+    before !== undefined &&
+    before.standardConformingStrings === standardConformingStrings &&
+    isSameAscii(before.text, bytes, start, end)
+  ) {
+    return before
+  }
+  const made = makeText(bytes, start, end, decoding, standardConformingStrings)
+  repeated[slot] = made
   return made
 }
 

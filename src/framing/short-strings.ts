@@ -17,13 +17,28 @@ const isSame = (text: string, bytes: Bytes, start: number, length: number): bool
   return true
 }
 
+/** A number below `entries`, a power of two up to 256, that is the same for the same bytes. */
+export const slotOf = (bytes: Bytes, start: number, end: number, entries: number): number => {
+  let hash = end - start
+  for (let i = start; i < end; i++) hash = (hash * 31 + (bytes[i] as number)) & 0xffff
+  return (hash ^ (hash >> 8)) & (entries - 1)
+}
+
+/** Are the bytes all ASCII, and the characters of `text`? */
+export const isSameAscii = (text: string, bytes: Bytes, start: number, end: number): boolean => {
+  if (text.length !== end - start) return false
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number
+    if (byte > 0x7f || text.charCodeAt(i - start) !== byte) return false
+  }
+  return true
+}
+
 /** `bytes[start … end)` as a string, one character per byte: for ASCII, what every encoding makes of it. */
 export const shortString = (bytes: Bytes, start: number, end: number): string => {
   const length = end - start
   if (length > MAX_LENGTH) return bytes.toString('latin1', start, end)
-  let hash = length
-  for (let i = start; i < end; i++) hash = (hash * 31 + (bytes[i] as number)) & 0xffff
-  const slot = (hash ^ (hash >> 8)) & (ENTRIES - 1)
+  const slot = slotOf(bytes, start, end, ENTRIES)
   const text = kept[slot] as string
   if (isSame(text, bytes, start, length)) return text
   const made = bytes.toString('latin1', start, end)

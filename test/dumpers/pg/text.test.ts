@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { PgSession } from '../../../dumpers/pg/session.ts'
-import { decodingOf, LongText, makeText, TAIL_BYTES, UTF8 } from '../../../dumpers/pg/text.ts'
+import { decodingOf, LongText, makeText, repeatedText, TAIL_BYTES, UTF8 } from '../../../dumpers/pg/text.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import {
   answered,
@@ -154,4 +154,20 @@ describe('in a session', () => {
       truncated: { bytes: 1000, sha256: sha256(text), tail: text.slice(100) },
     })
   })
+})
+
+test('a repeated text is one object, whatever stood in its place before', () => {
+  const make = (text: string | Buffer, decoding = UTF8, standard = true) => {
+    const bytes = Buffer.concat([Buffer.from('xx'), Buffer.from(text as string)])
+    return repeatedText(bytes, 2, bytes.length, decoding, standard)
+  }
+  const first = make('select $1')
+  expect(make('select $1')).toBe(first)
+  expect(make('select $1', UTF8, false)).not.toBe(first)
+  for (let i = 0; i < 1000; i++) expect(make(`select ${i}`).text).toBe(`select ${i}`)
+  const latin1 = decodingOf('LATIN1')
+  expect(make(Buffer.from([0xe9]), latin1).text).toBe('é')
+  expect(make(Buffer.from([0xe9])).hex).toBe('\\xe9')
+  expect(make('é').text).toBe('é')
+  expect(make('x'.repeat(2000)).text).toHaveLength(2000)
 })
