@@ -24,6 +24,8 @@ const FIXED = 2048
 const MAX_STRING = 4096
 /** More values than this too. */
 const MAX_VALUES = 32
+/** Copying fewer bytes than this one by one costs less than a call into the runtime. */
+const LOOP_BYTES = 40
 
 const COMMA = 0x2c
 const QUOTE = 0x22
@@ -33,8 +35,12 @@ const ZERO = 0x30
 /** `,"key":` */
 const key = (name: string): Buffer => Buffer.from(`,"${name}":`)
 
+/** `,"key":"value"` for each word of a closed set. */
+const words = (name: string, set: readonly string[]): ReadonlyMap<string, Buffer> =>
+  new Map(set.map((word) => [word, Buffer.from(`,"${name}":"${word}"`)]))
+
 const SEQ = key('stmt_seq')
-const PROTOCOL = key('protocol')
+const PROTOCOLS = words('protocol', ['simple', 'extended', 'function', 'text', 'binary', 'bulk', 'command'])
 const QUERY = key('query')
 const EXECUTE_QUERY = key('execute_query')
 const BIND_VALUES = key('bind_values')
@@ -42,7 +48,7 @@ const BIND_TYPES = key('bind_types')
 const STMT_NAME = key('stmt_name')
 const PREPARE_SEQ = key('prepare_seq')
 const PORTAL_NAME = key('portal_name')
-const OUTCOME = key('outcome')
+const OUTCOMES = words('outcome', ['success', 'error', 'skipped', 'cancelled', 'unknown'])
 const COMMAND_TAG = key('command_tag')
 const ROWS_RETURNED = key('rows_returned')
 const ROWS_AFFECTED = key('rows_affected')
@@ -51,12 +57,9 @@ const DURATION = key('duration_us')
 const FIRST_RESPONSE = key('first_response_us')
 const FETCHES = key('fetches')
 const TXN_SEQ = key('txn_seq')
-const TXN_STATUS = key('txn_status')
+const TXN_STATUSES = words('txn_status', ['I', 'T', 'E'])
 const NULL = Buffer.from('null')
 const END = Buffer.from('}\n')
-const OPEN = Buffer.from('{"ts":"')
-const STATEMENT_EVENT = Buffer.from('","event":"statement","log_seq":')
-const PREPARE_EVENT = Buffer.from('","event":"prepare","log_seq":')
 
 /** What the fast path asks of the encoder of lines: the parts that are constant for long. */
 export interface ConstantParts {
@@ -103,7 +106,8 @@ class ByteEncoder implements DirectEncoder {
   readonly #parts: ConstantParts
   readonly #constants = new WeakMap<Who, Constant>()
   #second = -1
-  #time: Buffer = NULL
+  #statementHead: Buffer = NULL
+  #prepareHead: Buffer = NULL
   #buffer: Buffer = NULL
   #at = 0
   /** there is no room, or a part that only the encoder of lines writes */
@@ -115,15 +119,15 @@ class ByteEncoder implements DirectEncoder {
 
   encode(buffer: Buffer, at: number, seq: number, flow: FlowFacts | undefined, event: AuditEvent): number {
     if (event.event !== 'statement' && event.event !== 'prepare') return -1
-    if (!isPlain(event) || !isPlainText(event.text) || buffer.length - at < FIXED) return -1
+    if (!isPlain(event) || !isPlainText(event.text)) return -1
+    const constant = this.#constantOf(flow, event.who)
+    if (buffer.length - at < FIXED + constant.length) return -1
     this.#buffer = buffer
     this.#at = at
     this.#refused = false
-    this.#bytes(OPEN)
-    this.#timestamp(event.at)
-    this.#bytes(event.event === 'prepare' ? PREPARE_EVENT : STATEMENT_EVENT)
+    this.#head(event.at, event.event)
     this.#int(seq)
-    this.#constant(flow, event.who)
+    this.#bytes(constant)
     if (event.event === 'prepare') this.#prepare(event)
     else this.#statement(event)
     this.#bytes(END)
@@ -132,7 +136,7 @@ class ByteEncoder implements DirectEncoder {
 
   #statement(event: Statement): void {
     this.#number(SEQ, event.stmt_seq)
-    this.#string(PROTOCOL, event.protocol)
+    this.#word(PROTOCOLS, event.protocol)
     this.#string(QUERY, event.text?.text)
     if (event.executed !== undefined) {
       if (!isPlainText(event.executed)) this.#refused = true
@@ -142,7 +146,7 @@ class ByteEncoder implements DirectEncoder {
     this.#string(STMT_NAME, event.stmt_name)
     this.#number(PREPARE_SEQ, event.prepare_seq)
     this.#string(PORTAL_NAME, event.portal_name)
-    this.#string(OUTCOME, event.outcome)
+    this.#word(OUTCOMES, event.outcome)
     this.#string(COMMAND_TAG, event.command_tag)
     this.#number(ROWS_RETURNED, event.rows_returned)
     this.#number(ROWS_AFFECTED, event.rows_affected)
@@ -151,14 +155,14 @@ class ByteEncoder implements DirectEncoder {
     this.#number(FIRST_RESPONSE, event.first_response_us)
     this.#number(FETCHES, event.fetches)
     this.#number(TXN_SEQ, event.txn_seq)
-    this.#string(TXN_STATUS, event.txn_status)
+    this.#word(TXN_STATUSES, event.txn_status)
   }
 
   #prepare(event: Prepare): void {
     this.#number(SEQ, event.stmt_seq)
     this.#string(QUERY, event.text?.text)
     this.#string(STMT_NAME, event.stmt_name)
-    this.#string(OUTCOME, event.outcome)
+    this.#word(OUTCOMES, event.outcome)
     this.#number(DURATION, event.duration_us)
   }
 
@@ -198,15 +202,20 @@ class ByteEncoder implements DirectEncoder {
     this.#int(value)
   }
 
+  /** A word of a closed set; one that is not of it is left to the encoder of lines. */
+  #word(set: ReadonlyMap<string, Buffer>, word: string | undefined): void {
+    if (word === undefined) return
+    const bytes = set.get(word)
+    if (bytes === undefined) this.#refused = true
+    else this.#bytes(bytes)
+  }
+
+  /** Room for what is constant was seen to before. */
   #bytes(bytes: Buffer): void {
     const { length } = bytes
-    if (this.#buffer.length - this.#at < length + FIXED / 4) {
-      this.#refused = true
-      return
-    }
     const buffer = this.#buffer
     let at = this.#at
-    if (length <= 40) for (let i = 0; i < length; i++) buffer[at++] = bytes[i] as number
+    if (length <= LOOP_BYTES) for (let i = 0; i < length; i++) buffer[at++] = bytes[i] as number
     else {
       buffer.set(bytes, at)
       at += length
@@ -223,7 +232,7 @@ class ByteEncoder implements DirectEncoder {
     const { length } = text
     const buffer = this.#buffer
     let at = this.#at
-    if (length > MAX_STRING || buffer.length - at < length * MAX_UNIT + FIXED / 4) {
+    if (length > MAX_STRING || buffer.length - at < length * MAX_UNIT + FIXED) {
       this.#refused = true
       return
     }
@@ -261,15 +270,12 @@ class ByteEncoder implements DirectEncoder {
     this.#at += digits
   }
 
-  /** The second's text is kept; of the microseconds six digits are written. */
-  #timestamp(at: Micros): void {
+  /** All up to the number. The second's text is kept; of the microseconds six digits are written. */
+  #head(at: Micros, event: 'statement' | 'prepare'): void {
     const second = Math.floor(at / 1e6)
-    if (second !== this.#second) {
-      this.#second = second
-      this.#time = Buffer.from(this.#parts.timeOf(second * 1e6))
-    }
+    if (second !== this.#second) this.#turn(second)
     const start = this.#at
-    this.#bytes(this.#time)
+    this.#bytes(event === 'prepare' ? this.#prepareHead : this.#statementHead)
     let rest = at - second * 1e6
     for (let i = start + MICROS_END - 1; i >= start + MICROS_START; i--) {
       const next = Math.floor(rest / 10)
@@ -278,19 +284,25 @@ class ByteEncoder implements DirectEncoder {
     }
   }
 
-  #constant(flow: FlowFacts | undefined, who: Who): void {
-    let constant = this.#constants.get(who)
-    if (constant === undefined || constant.flow !== flow) {
-      constant = { flow, bytes: Buffer.from(this.#parts.constantOf(flow, who)) }
-      this.#constants.set(who, constant)
-    }
-    this.#bytes(constant.bytes)
+  #turn(second: number): void {
+    const time = this.#parts.timeOf(second * 1e6)
+    this.#second = second
+    this.#statementHead = Buffer.from(`{"ts":"${time}","event":"statement","log_seq":`)
+    this.#prepareHead = Buffer.from(`{"ts":"${time}","event":"prepare","log_seq":`)
+  }
+
+  #constantOf(flow: FlowFacts | undefined, who: Who): Buffer {
+    const known = this.#constants.get(who)
+    if (known !== undefined && known.flow === flow) return known.bytes
+    const bytes = Buffer.from(this.#parts.constantOf(flow, who))
+    this.#constants.set(who, { flow, bytes })
+    return bytes
   }
 }
 
-/** Where the microseconds of a timestamp stand: `2024-05-01T09:00:00.` is 20 characters. */
-const MICROS_START = 20
-const MICROS_END = 26
+/** Where the microseconds stand: `{"ts":"2024-05-01T09:00:00.` is 27 characters. */
+const MICROS_START = 27
+const MICROS_END = 33
 
 const isPlainPrepare = (event: Prepare): boolean =>
   event.malformed === undefined &&
