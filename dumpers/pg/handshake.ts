@@ -1,6 +1,8 @@
 /**
- * The dialogue before a PostgreSQL log-in that a proxy takes part in: it answers SSLRequest and GSSENCRequest
- * with 'N' (`tls.client = "refuse"`), or lets the server answer (`"passthrough"`) and holds back what the client
+ * The dialogue before a PostgreSQL log-in that a proxy takes part in: it answers SSLRequest and
+ * GSSENCRequest
+ * with 'N' (`tls.client = "refuse"`), or lets the server answer (`"passthrough"`) and holds back what the
+ * client
  * sends meanwhile, so that nothing is forwarded whose meaning awaits that answer.
  * {@link https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL}
  */
@@ -76,7 +78,8 @@ export class PgHandshake implements Handshake {
   #frontend(steps: HandshakeStep[]): void {
     while (!this.#asked && this.#pending.length > 0) {
       const pending = this.#pending
-      // also behind a request of which the server never heard: to one that knows direct TLS these are first bytes
+      // also behind a request of which the server never heard: to one that knows direct TLS these are
+      // first bytes
       if (pending[0] === TLS_HANDSHAKE && (this.#answersItself || this.#requests === 0)) {
         if (!this.#answersItself) this.#done(steps)
         else

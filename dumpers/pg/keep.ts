@@ -1,4 +1,7 @@
-/** Decides at each header how much of the body is kept. Rows and copied data are counted here, and kept never. */
+/**
+ * Decides at each header how much of the body is kept. Rows and copied data are counted here, and kept
+ * never.
+ */
 import { SKIP } from '../../src/framing/framer.ts'
 import { STARTUP } from '../../src/framing/pg.ts'
 import { B, F } from './messages.ts'

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Makes a directory and those above it, for their owner alone. Node's own `recursive` never returns where the
+ * Makes a directory and those above it, for their owner alone. Node's own `recursive` never returns where
+ * the
  * kernel says ENOENT below what exists, as in /proc.
  */
 export const makeDirectory = (dir: string): void => {
