@@ -21,6 +21,8 @@ import { type ProxyHeaderReader, readProxyHeader } from './proxy-header-reader.t
 
 /** What an unreached server has yet to be sent; past it the client is not read. */
 const MOST_EARLY = 64 * 1024
+/** What a handshake may hold whose meaning awaits the server's answer; past it the client is not read. */
+const MOST_UNRESOLVED = 64 * 1024
 /** How long a client that was told the end may take to leave, and one whose server left. */
 const LINGER_MS = 5_000
 const AFTER_SERVER_MS = 60_000
@@ -197,14 +199,24 @@ export class Connection implements Stage, Kept {
       if (!this.#connected || !this.#server) return false
       this.#relay(this.#server)
     }
-    return this.#earlyBytes < MOST_EARLY && this.#client.socket.writableLength < HIGH_WATER
+    return this.#takesMore()
+  }
+
+  /** Is the client read on before the relay? */
+  #takesMore(): boolean {
+    const unresolved = this.#dialogue?.unresolved ?? 0
+    const isRoom = this.#earlyBytes < MOST_EARLY && unresolved < MOST_UNRESOLVED
+    return isRoom && this.#client.socket.writableLength < HIGH_WATER
   }
 
   #onBackend(chunk: Bytes, loan: Buffer | undefined): boolean {
     this.#counts.backend += chunk.length
     if (this.#phase === 'dialogue') this.#dialogue?.feed('backend', chunk)
     if (loan) giveBack(loan)
-    if (this.#phase === 'dialogue' && this.#dialogue?.done && this.#server) this.#relay(this.#server)
+    if (this.#phase === 'dialogue' && this.#server) {
+      if (this.#dialogue?.done) this.#relay(this.#server)
+      else if (this.#takesMore()) this.#client.resume()
+    }
     return this.#client.socket.writableLength < HIGH_WATER
   }
 

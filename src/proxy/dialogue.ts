@@ -23,6 +23,8 @@ export class Dialogue {
   #handshake: Handshake | undefined
   /** what comes from here on passes untouched */
   done: boolean
+  /** bytes that the client has sent since the handshake last made something of them: it holds them */
+  unresolved = 0
 
   constructor(handshake: Handshake | undefined, stage: Stage) {
     this.#handshake = handshake
@@ -38,7 +40,9 @@ export class Dialogue {
   /** The chunk may be reused once this returns. */
   feed(from: Direction, chunk: Bytes): void {
     try {
+      if (from === 'frontend' && !this.done) this.unresolved += chunk.length
       for (const step of this.#stepsFor(from, chunk)) {
+        if (step.kind !== 'forward' || step.from === 'frontend') this.unresolved = 0
         if (step.kind === 'forward') this.#pass(step.from, step.bytes)
         else if (step.kind === 'done') this.done = true
         else if (step.kind === 'refuse') {
@@ -53,6 +57,7 @@ export class Dialogue {
       }
     } catch (error) {
       this.done = true
+      this.unresolved = 0
       this.#stage.broken(error)
       this.#pass(from, Buffer.from(chunk))
     }

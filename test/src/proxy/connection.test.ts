@@ -80,7 +80,45 @@ describe('handshake', () => {
     expect(kept).toBeLessThanOrEqual(128 * 1024)
     silent.stop()
   })
+
+  test('bounds what awaits the answer of the server, and reads on behind it', async () => {
+    const asking = new Asking()
+    await stage.listen({}, { dialect: { handshake: () => asking } })
+    const { client, server, flow } = await stage.pair()
+    const sent = Buffer.alloc(2 << 20, 'held ')
+    client.write(sent)
+    await until('held', () => asking.bytes >= 64 * 1024)
+    const { bytes } = asking
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(asking.bytes).toBe(bytes)
+    expect(bytes).toBeLessThanOrEqual(128 * 1024)
+    server.write('more')
+    await read(client, 4)
+    expect((await read(server, bytes)).equals(sent.subarray(0, bytes))).toBe(true)
+    server.write('done')
+    expect((await read(server, sent.length - bytes)).equals(sent.subarray(bytes))).toBe(true)
+    expect(flow.bytes('frontend').equals(sent)).toBe(true)
+  })
 })
+
+/** Holds what the client says until the server answers; an answer of `done` is its last. */
+class Asking implements Handshake {
+  readonly refusable = false
+  bytes = 0
+  #held: Buffer[] = []
+
+  feed(from: 'frontend' | 'backend', chunk: Buffer): HandshakeStep[] {
+    if (from === 'frontend') {
+      this.bytes += chunk.length
+      this.#held.push(Buffer.from(chunk))
+      return []
+    }
+    const held = this.#held.map((bytes) => ({ kind: 'forward', from: 'frontend', bytes }) as const)
+    this.#held = []
+    const answer = { kind: 'forward', from, bytes: Buffer.from(chunk) } as const
+    return chunk.toString() === 'done' ? [answer, ...held, { kind: 'done' }] : [answer, ...held]
+  }
+}
 
 /** A server that does not accept, and whose queue is full: the system drops further attempts silently. */
 const silentServer = async (): Promise<{ port: number; stop(): void }> => {
