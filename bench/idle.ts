@@ -1,7 +1,6 @@
 /**
- * Resident memory of an idle, logged-in session: the proxy's RSS with many sessions over its RSS with
- * none, both
- * after garbage collection.
+ * Resident memory of an idle, logged-in session: the proxy's RSS with many sessions over its RSS with none,
+ * both after garbage collection.
  *
  *   npm run bench:idle -- [--sessions 2000] [--write]
  */

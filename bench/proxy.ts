@@ -1,10 +1,8 @@
 /**
  * What the proxy costs: point queries by pgbench and bulk by a client that throws away what it reads,
- * direct,
- * through haproxy, through the bare relay (our proxy core without an observer) and through querytap with
- * full
- * audit to a file. Every round visits every path once, odd rounds forwards, even ones backwards; ratios are
- * medians of the rounds' own ratios.
+ * direct, through haproxy, through the bare relay (our proxy core without an observer) and through querytap
+ * with full audit to a file. Every round visits every path once, odd rounds forwards, even ones backwards;
+ * ratios are medians of the rounds' own ratios.
  *
  *   npm run bench -- [--quick] [--rounds N] [--time S] [--clients 1,8,32] [--modes simple,extended,prepared]
  *                    [--paths direct,haproxy,relay,querytap] [--no-bulk] [--no-points] [--rows N] [--write]

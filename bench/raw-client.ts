@@ -1,7 +1,6 @@
 /**
- * A PostgreSQL client that is never the bottleneck: it sends bytes and throws away what comes, looking
- * only for
- * the ReadyForQuery that ends an answer. For servers that trust it, and statements that do not fail.
+ * A PostgreSQL client that is never the bottleneck: it sends bytes and throws away what comes, looking only
+ * for the ReadyForQuery that ends an answer. For servers that trust it, and statements that do not fail.
  */
 import { connect, type Socket } from 'node:net'
 

@@ -29,8 +29,7 @@ export interface Who {
 
 /**
  * The text of a statement as it was sent, decoded. One object serves the `prepare` record and every
- * execution,
- * so what is derived from it (redaction, encoding) is worked out once.
+ * execution, so what is derived from it (redaction, encoding) is worked out once.
  */
 export interface QueryText {
   /** the text, or its first `maxQueryBytes` when `truncated` */
@@ -314,9 +313,8 @@ export interface Line {
 }
 
 /**
- * Writes a record, its number and a line feed straight into an output's buffer: for the kinds that come
- * by the
- * thousand. Answers the offset behind it, or -1 for an event that it leaves to the encoder of lines.
+ * Writes a record, its number and a line feed straight into an output's buffer: for the kinds that come by
+ * the thousand. Answers the offset behind it, or -1 for an event that it leaves to the encoder of lines.
  */
 export interface DirectEncoder {
   encode(buffer: Buffer, at: number, seq: number, flow: FlowFacts | undefined, event: AuditEvent): number

@@ -9,14 +9,12 @@ const FIRST_KEEP = 4096
 export interface FrameHandler {
   /**
    * A header was read. Answers how many of the body's first bytes to keep for {@link frame}; {@link SKIP}
-   * when
-   * the body is of no interest and `frame` need not be called.
+   * when the body is of no interest and `frame` need not be called.
    */
   header(type: number, length: number): number
   /**
    * The body is complete: its kept bytes are `bytes[start … end)`, borrowed; `length` is the whole body's
-   * length
-   * (longer than what was kept when it was cut).
+   * length (longer than what was kept when it was cut).
    */
   frame(type: number, bytes: Bytes, start: number, end: number, length: number): void
   /**
@@ -35,13 +33,10 @@ export interface FrameHandler {
 export const SKIP = -1
 
 /**
- * Splits one direction into frames, whatever pieces its bytes arrive in. A frame that lies within one
- * chunk is
- * handed on in place; of one that spans chunks the wanted bytes are copied, never more than have arrived.
- * Bodies
- * that nobody wants cost an addition per chunk. A dialect says by {@link headerSize} and {@link
- * readHeader} what
- * its headers look like, and may change that between two frames.
+ * Splits one direction into frames, whatever pieces its bytes arrive in. A frame that lies within one chunk
+ * is handed on in place; of one that spans chunks the wanted bytes are copied, never more than have arrived.
+ * Bodies that nobody wants cost an addition per chunk. A dialect says by {@link headerSize} and
+ * {@link readHeader} what its headers look like, and may change that between two frames.
  */
 export abstract class Framer {
   readonly #handler: FrameHandler

@@ -5,9 +5,8 @@ const MAX_LENGTH = 24
 const ENTRIES = 256
 
 /**
- * Names and tags come by the thousand and are few: the last string of each hash is kept, so that one
- * which came
- * before is the same object again, with its hash known and without a call into the runtime.
+ * Names and tags come by the thousand and are few: the last string of each hash is kept, so that one which
+ * came before is the same object again, with its hash known and without a call into the runtime.
  */
 const kept: string[] = new Array<string>(ENTRIES).fill('')
 

@@ -2,8 +2,7 @@ import type { Link } from '../session.ts'
 
 /**
  * What ties flows together: the cancel key of a session, by which another connection names it. Held in
- * memory
- * only and never written out. Keys of sessions that ended are forgotten by their sessions.
+ * memory only and never written out. Keys of sessions that ended are forgotten by their sessions.
  */
 export const openLink = (): Link => {
   const owners = new Map<string, string>()

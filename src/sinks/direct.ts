@@ -1,9 +1,7 @@
 /**
  * A block of records that were encoded straight into a buffer, numbered, each with its line feed. When it
- * cannot
- * be written as it stands (a rotation is due, the disk is full) it is taken apart into lines again, whose
- * numbers
- * are then given anew: a number belongs to a record only once it is in the file.
+ * cannot be written as it stands (a rotation is due, the disk is full) it is taken apart into lines again,
+ * whose numbers are then given anew: a number belongs to a record only once it is in the file.
  */
 import type { AuditEvent, DirectEncoder, FlowFacts, Line, Micros } from '../event.ts'
 

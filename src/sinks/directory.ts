@@ -3,8 +3,7 @@ import { dirname } from 'node:path'
 
 /**
  * Makes a directory and those above it, for their owner alone. Node's own `recursive` never returns where
- * the
- * kernel says ENOENT below what exists, as in /proc.
+ * the kernel says ENOENT below what exists, as in /proc.
  */
 export const makeDirectory = (dir: string): void => {
   if (existsSync(dir)) return

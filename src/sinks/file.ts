@@ -35,9 +35,8 @@ export interface FileSinkOptions extends PlaceOptions {
   readonly rotationHook: string
   readonly hookTimeoutMs: number
   /**
-   * while records come without pause they are written so often at most, in milliseconds, and not at the
-   * end of
-   * each turn of the event loop; the first one after a pause never waits. 0 for each turn
+   * while records come without pause they are written so often at most, in milliseconds, and not at the end
+   * of each turn of the event loop; the first one after a pause never waits. 0 for each turn
    */
   readonly flushEveryMs?: number
   /** bytes of records that may wait while the log cannot be written */
@@ -136,8 +135,7 @@ export class FileSink {
 
   /**
    * Takes a record by the fast path, if its encoder writes that kind and nothing waits before it; else
-   * answers
-   * false, and it must come by `append`. Never throws.
+   * answers false, and it must come by `append`. Never throws.
    */
   appendDirect(encoder: DirectEncoder, flow: FlowFacts | undefined, event: AuditEvent): boolean {
     if (this.#isClosed || this.#trouble.isOn || !this.#backlog.isEmpty) return false
