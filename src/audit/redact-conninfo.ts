@@ -6,21 +6,23 @@ import type { Span } from '../sql/scan.ts'
 /** The secrets of a connection string. */
 export interface ConninfoSecrets {
   readonly spans: readonly Span[]
-  /** it breaks off, or has a placeholder, where a secret belongs: the secret stands elsewhere */
-  readonly open: boolean
+  /** offsets of placeholders that stand where a secret belongs */
+  readonly holes: readonly number[]
+  /** it breaks off where a secret belongs: that stands elsewhere, perhaps behind an opening quote */
+  readonly end: 'closed' | 'open' | 'quoted'
 }
 
-const NONE: ConninfoSecrets = { spans: [], open: false }
+const NONE: ConninfoSecrets = { spans: [], holes: [], end: 'closed' }
 
 const SECRET_KEY =
   /(?<![a-z0-9_])(?:(?:ssl)?pas+w(?:or)?d|pwd|oauth_client_secret|scram_(?:client|server)_key)\s{0,64}=/gi
 /** begins as a connection string does, or has a key that they have and hardly anything else has */
 const CONNINFO =
   /^\s{0,64}[a-z_]{1,64}\s{0,64}=|(?<![a-z0-9_])(?:host|hostaddr|dbname|sslmode|user)\s{0,64}=/i
-const WHOLE = /^\s{0,64}(?:[a-z_]{1,64}\s{0,64}=|postgres(?:ql)?:\/\/)/i
-const PLACEHOLDER = /^'?(?:$|%)/
+const WHOLE = /^\s{0,64}(?:[a-z_]{1,64}\s{0,64}=|[a-z][a-z0-9+.-]{0,32}:\/\/)/i
+const NEXT_KEY = /^\s+[a-z_]+\s*=/i
 
-/** Is the text as a whole a connection string, as far as its beginning tells? */
+/** Is the text as a whole a connection string, as far as its beginning tells? No statement begins so. */
 export const isConninfo = (text: string): boolean => WHOLE.test(text)
 
 /** The secrets of the connection strings in `text`. */
@@ -28,15 +30,28 @@ export const conninfoSecrets = (text: string): ConninfoSecrets => {
   const hasUri = text.includes('://')
   if (!hasUri && !CONNINFO.test(text)) return NONE
   const spans = hasUri ? uriPasswords(text) : []
+  const isWhole = isConninfo(text)
   const secretKey = new RegExp(SECRET_KEY)
   for (let match = secretKey.exec(text); match; match = secretKey.exec(text)) {
     const inUri = hasUri && /[?&]/.test(text.charAt(match.index - 1))
-    const span = valueAt(text, secretKey.lastIndex, inUri)
+    const value = valueAt(text, secretKey.lastIndex, inUri)
+    const span = isWhole && !inUri && !hasUri ? withStrayWords(text, value) : value
     spans.push(span)
     secretKey.lastIndex = span.end
   }
-  const open = spans.some(({ start, end }) => PLACEHOLDER.test(text.slice(start, end)))
-  return { spans: spans.filter(({ start, end }) => end > start), open }
+  return toldBy(text, spans)
+}
+
+const toldBy = (text: string, spans: readonly Span[]): ConninfoSecrets => {
+  const holes: number[] = []
+  let end: ConninfoSecrets['end'] = 'closed'
+  for (const span of spans) {
+    const value = text.slice(span.start, span.end)
+    const hole = /^'?%/.exec(value)
+    if (hole) holes.push(span.start + hole[0].length - 1)
+    if (value === '' || value === "'") end = value === '' ? 'open' : 'quoted'
+  }
+  return { spans: spans.filter(({ start, end }) => end > start), holes, end }
 }
 
 /** The forms in which libpq or a server may quote such a secret: unescaped, decoded, in pieces of a URI. */
@@ -65,6 +80,21 @@ const valueAt = (text: string, from: number, inUri: boolean): Span => {
   while (end < text.length && !stop.test(text[end]!)) end += !inUri && text[end] === '\\' ? 2 : 1
   end = Math.min(end, text.length)
   return { start, end: quoted && text[end] === "'" ? end + 1 : end }
+}
+
+/** A secret with white space in it that somebody forgot to quote: libpq takes no words without a key. */
+const withStrayWords = (text: string, { start, end }: Span): Span => {
+  let last = end
+  const space = /\s+/g
+  space.lastIndex = end
+  for (let match = space.exec(text); match?.index === last; match = space.exec(text)) {
+    if (NEXT_KEY.test(text.slice(last, last + 256))) break
+    const word = /\S*/y
+    word.lastIndex = space.lastIndex
+    last += match[0].length + (word.exec(text)?.[0].length ?? 0)
+    space.lastIndex = last
+  }
+  return { start, end: last }
 }
 
 /** The passwords of `scheme://user:password@…`, an empty span where the text ends in its stead. */

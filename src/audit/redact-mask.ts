@@ -1,8 +1,8 @@
 /** Puts the mask in the place of what must not be seen. */
 import type { ScanOptions, Span } from '../sql/scan.ts'
 import { conninfoSecrets } from './redact-conninfo.ts'
-import { looseSecrets } from './redact-loose.ts'
-import { looksLikeSql } from './redact-names.ts'
+import { looseSecrets, plainSecrets } from './redact-loose.ts'
+import { inOrder } from './redact-spans.ts'
 
 /** Stands in a record for a secret, quotes included. */
 export const REDACTED = '<redacted>'
@@ -11,19 +11,6 @@ export const REDACTED = '<redacted>'
 const SHORT = 3
 /** With more of them a message is masked whole. */
 const MAX_WORDS = 256
-
-/** The same spans in order, without overlap. */
-export const inOrder = (spans: readonly Span[]): readonly Span[] => {
-  const sorted = [...spans].sort((a, b) => a.start - b.start || b.end - a.end)
-  const merged: Span[] = []
-  for (const span of sorted) {
-    const last = merged.at(-1)
-    if (last && span.start < last.end)
-      merged[merged.length - 1] = { start: last.start, end: Math.max(last.end, span.end) }
-    else merged.push(span)
-  }
-  return merged
-}
 
 /** `text` with each of `spans` (in order, without overlap) masked. */
 export const maskSpans = (text: string, spans: readonly Span[]): string => {
@@ -42,18 +29,23 @@ export const maskMessage = (text: string, words: ReadonlySet<string>, options: S
   let masked = text
   // longest first, so that a secret within another leaves no rest of it
   for (const word of [...words].sort((a, b) => b.length - a.length)) masked = maskWord(masked, word)
-  return maskOnSight(masked, options, () => true)
+  return maskOnSight(masked, options)
 }
 
-/** The end of a statement whose middle is not known: masks what is recognised on sight and is no command. */
+const ON_SIGHT = /pas+w|passphrase|pwd|secret|:\/\/|scram-sha-256\$|md5[0-9a-f]{32}/i
+const VERIFIERS = /SCRAM-SHA-256\$\d+:[^\s'"]*|(?<![\w])md5[0-9a-f]{32}(?!\w)/g
+
+const maskOnSight = (text: string, options: ScanOptions): string => {
+  if (!ON_SIGHT.test(text)) return text
+  const spans: Span[] = [...looseSecrets(text, options), ...conninfoSecrets(text).spans]
+  for (const { index, 0: verifier } of text.matchAll(VERIFIERS))
+    spans.push({ start: index, end: index + verifier.length })
+  return maskSpans(text, inOrder(spans))
+}
+
+/** The end of a statement whose middle is not known: masks what is a secret on sight and cannot be more. */
 export const maskTail = (tail: string, options: ScanOptions): string =>
-  maskOnSight(tail, options, ({ start, end }) => !looksLikeSql(tail.slice(start, end)))
-
-const maskOnSight = (text: string, options: ScanOptions, wanted: (span: Span) => boolean): string => {
-  if (!/pas+w|passphrase|pwd|secret|:\/\//i.test(text)) return text
-  const spans = [...looseSecrets(text, options), ...conninfoSecrets(text).spans]
-  return maskSpans(text, inOrder(spans.filter(wanted)))
-}
+  ON_SIGHT.test(tail) ? maskSpans(tail, inOrder(plainSecrets(tail, options))) : tail
 
 const maskWord = (text: string, word: string): string => {
   if (!text.includes(word)) return text

@@ -1,9 +1,14 @@
 /** The words by which the redactor knows a secret. */
+import { isKeyword, Lexer } from '../sql/scan.ts'
 
-const MAY_HOLD_SECRET = /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|\\|&['"]|(?:alter|create)(?![\w$])/i
+const MAY_HOLD_SECRET =
+  /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|\\|&['"]|(?:alter|create)(?![\w$])|scram-sha|md5[0-9a-f]{32}/i
 /** misspelt ones too: a server that knows no option `pasword` tells nobody that its value is a password */
 const SECRET = /pas+w|psw|pwd|passphrase|secret/i
-const SECRET_OPTION = /token|credential|(?:api|access|account|private|encryption)_?key/i
+const SECRET_OPTION =
+  /token|credential|(?:api|access|account|private|encryption)_?key|(?:^|_)pass(?:code|key)?$/i
+/** what the server keeps of a password: it is as good as the password to some, and can be guessed at by all */
+const VERIFIER = /^(?:SCRAM-SHA-256\$\d+:.*|md5[0-9a-f]{32})$/s
 /** settings of the server and of libpq that have such a name */
 const HARMLESS: ReadonlySet<string> = new Set(['password_required', 'password_encryption'])
 const HARMLESS_MAPPING_OPTIONS: ReadonlySet<string> = new Set([
@@ -15,31 +20,26 @@ const HARMLESS_MAPPING_OPTIONS: ReadonlySet<string> = new Set([
   'sslkey',
   'use_scram_passthrough',
 ])
-/** options of CREATE and ALTER ROLE (gram.y), and what else may follow a role that is called password */
-const ROLE_WORDS: ReadonlySet<string> = new Set([
-  ...['null', 'password', 'encrypted', 'unencrypted', 'inherit', 'noinherit', 'superuser', 'nosuperuser'],
-  ...[
-    'createdb',
-    'nocreatedb',
-    'createrole',
-    'nocreaterole',
-    'createuser',
-    'nocreateuser',
-    'login',
-    'nologin',
-  ],
-  ...['replication', 'noreplication', 'bypassrls', 'nobypassrls', 'connection', 'valid', 'sysid'],
-  ...['user', 'role', 'group', 'admin', 'in', 'with', 'set', 'reset', 'rename', 'add', 'drop'],
+/** what CREATE and ALTER ROLE take behind a password (gram.y) */
+const ROLE_OPTIONS: ReadonlySet<string> = new Set([
+  ...['password', 'encrypted', 'unencrypted', 'inherit', 'noinherit', 'superuser', 'nosuperuser'],
+  ...['createdb', 'nocreatedb', 'createrole', 'nocreaterole', 'createuser', 'nocreateuser'],
+  ...['login', 'nologin', 'replication', 'noreplication', 'bypassrls', 'nobypassrls'],
+  ...['connection', 'valid', 'sysid', 'user', 'role', 'admin', 'in', 'uescape'],
 ])
-const VERBS = [
-  ...['alter', 'call', 'copy', 'create', 'delete', 'do', 'drop', 'execute', 'grant', 'insert', 'merge'],
-  ...['revoke', 'select', 'set', 'truncate', 'update', 'with'],
-]
-const COMMAND = new RegExp(`^\\s{0,64}(?:${VERBS.join('|')})\\s`, 'i')
-const COMMAND_PART = new RegExp(
-  `;|(?<![\\w$])(?:${[...VERBS, 'from', 'into', 'join', 'where'].join('|')})(?![\\w$])`,
-  'i',
-)
+/** and what else they take behind a role or a database that is called password */
+const ROLE_WORDS: ReadonlySet<string> = new Set([
+  ...ROLE_OPTIONS,
+  ...['null', 'with', 'set', 'reset', 'rename', 'add', 'drop', 'group'],
+])
+const VERBS: ReadonlySet<string> = new Set([
+  ...['alter', 'analyze', 'begin', 'call', 'comment', 'copy', 'create', 'declare', 'delete', 'do', 'drop'],
+  ...['execute', 'explain', 'grant', 'import', 'insert', 'lock', 'merge', 'notify', 'perform', 'reassign'],
+  ...['refresh', 'reindex', 'revoke', 'security', 'select', 'set', 'table', 'truncate', 'update', 'vacuum'],
+  ...['values', 'with'],
+])
+/** keywords that stand before PASSWORD, and before no expression */
+const BEFORE_PASSWORD: ReadonlySet<string> = new Set(['with', 'encrypted', 'unencrypted', 'inherit'])
 
 /**
  * Could the text hold a secret? Cheap, and true too often: names of secrets, connection strings, what
@@ -47,7 +47,7 @@ const COMMAND_PART = new RegExp(
  */
 export const maySecret = (text: string): boolean => MAY_HOLD_SECRET.test(text)
 
-/** A name whose literal is a secret wherever it stands. */
+/** A name whose literal is a secret. */
 export const isSecretName = (name: string): boolean => SECRET.test(name) && !HARMLESS.has(name)
 
 /** The same within OPTIONS (…). */
@@ -56,14 +56,33 @@ export const isSecretOption = (name: string): boolean => isSecretName(name) || S
 /** An option of a user mapping that is no secret; those of unknown wrappers may be. */
 export const isHarmlessMappingOption = (name: string): boolean => HARMLESS_MAPPING_OPTIONS.has(name)
 
-/** May the word follow PASSWORD in a statement that the server takes? */
-export const mayFollowPassword = (word: string): boolean => ROLE_WORDS.has(word.toLowerCase())
+/** Is the text what the server stores in place of a password? */
+export const isVerifier = (text: string): boolean => VERIFIER.test(text)
 
-/** Does the text look like a statement of its own? Those are not masked on mere suspicion. */
-export const beginsCommand = (text: string): boolean => COMMAND.test(text)
+/** May the name follow PASSWORD in a statement of roles that the server takes? */
+export const mayFollowPassword = (name: string): boolean => ROLE_WORDS.has(name)
+
+/** May the name follow the password itself? */
+export const mayFollowSecret = (name: string): boolean => ROLE_OPTIONS.has(name)
 
 /**
- * Could the text be part of a command? Where it is not known what is inside of quotes and what is outside,
- * such a "literal" must stay readable, or a text could be arranged so that a command in it is not seen.
+ * Is `word password 'literal'` refused wherever it stands, or a statement of roles? True for what cannot stand
+ * before an expression: `password 'x'` is one where there is a type of that name.
  */
-export const looksLikeSql = (text: string): boolean => COMMAND_PART.test(text)
+export const mayPrecedePassword = (word: string): boolean => !isKeyword(word) || BEFORE_PASSWORD.has(word)
+
+/** Does the text look like a statement of its own? Those are not masked on mere suspicion. */
+export const beginsCommand = (text: string): boolean => {
+  const lexer = new Lexer(text)
+  while (lexer.next()) {
+    if (lexer.isPunctuation('(') || lexer.isPunctuation(';')) continue
+    return lexer.kind === 'word' && VERBS.has(lexer.raw.toLowerCase()) && lexer.next()
+  }
+  return false
+}
+
+/**
+ * Can the text be no more than a word? Where it is not known what is inside of quotes and what is outside, any
+ * other "literal" must stay readable, or a text could be arranged so that a command in it is not seen.
+ */
+export const isPlain = (text: string): boolean => /^[^\s'"();,\\*]*$/.test(text)

@@ -1,6 +1,6 @@
 /** A statement's text with its secrets masked, worked out once per text. */
 import type { QueryText } from '../event.ts'
-import { Lexer, type ScanOptions, type Span } from '../sql/scan.ts'
+import { Lexer, literalValue, type ScanOptions, type Span } from '../sql/scan.ts'
 import type { Secrets } from './redact-found.ts'
 import { maskSpans, maskTail, REDACTED } from './redact-mask.ts'
 import { statementSecrets } from './redact-sql.ts'
@@ -51,23 +51,32 @@ const masked = (query: QueryText, text: string, tail?: string): QueryText => {
  * A tail begins anywhere, in a secret perhaps. What it begins with goes, up to the first white space or
  * quote; no more than that, or a tail could be arranged so that a command in it is not seen.
  */
-const withoutFirstRun = (tail: string): string => tail.replace(/^[^\s'"$;,()/-]+/, REDACTED)
+const withoutFirstRun = (tail: string): string => tail.replace(/^[^\s'"$;,()/-]{1,128}/, REDACTED)
 
-/**
- * The arguments of `EXECUTE name (…)` masked as far as they are literals: for a prepared statement whose
- * parameters are secrets.
- */
-export const maskArguments = (query: QueryText, words: Set<string>): QueryText => {
+/** The arguments of `EXECUTE name (…)` masked that are literals and secrets: `params` are their numbers. */
+export const maskArguments = (
+  query: QueryText,
+  params: ReadonlySet<number>,
+  words: Set<string>,
+): QueryText => {
   const options: ScanOptions = query
   const lexer = new Lexer(query.text, options)
   const spans: Span[] = []
-  let executes = false
+  /** brackets, and arguments begun, of the EXECUTE at hand */
+  let depth = -1
+  let argument = 0
   while (lexer.next()) {
-    if (lexer.is('execute')) executes = true
-    else if (lexer.isPunctuation(';')) executes = false
-    else if (executes && lexer.kind === 'string') {
+    if (lexer.is('execute')) depth = argument = 0
+    else if (lexer.isPunctuation(';')) depth = -1
+    else if (depth === -1) continue
+    else if (lexer.isPunctuation('(')) {
+      if (depth++ === 0) argument = 1
+    } else if (lexer.isPunctuation(')')) depth--
+    else if (lexer.isPunctuation(',') && depth === 1) argument++
+    else if (lexer.kind === 'string' && depth === 1 && params.has(argument)) {
       spans.push({ start: lexer.start, end: lexer.end })
       words.add(lexer.raw)
+      words.add(literalValue(query.text, lexer, options))
     }
   }
   return spans.length === 0 ? query : masked(query, maskSpans(query.text, spans), query.truncated?.tail)

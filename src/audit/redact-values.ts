@@ -2,9 +2,10 @@
 import type { BoundValues, QueryText } from '../event.ts'
 import type { ScanOptions } from '../sql/scan.ts'
 import type { Secrets } from './redact-found.ts'
+import type { Pattern } from './redact-level.ts'
 import { maskSpans, REDACTED } from './redact-mask.ts'
 import { maySecret } from './redact-names.ts'
-import { valueSecrets } from './redact-sql.ts'
+import { patternSecrets, valueSecrets } from './redact-sql.ts'
 
 /** Shorter values cannot hold a connection string or a statement with a secret. */
 const SHORTEST_SECRET = 8
@@ -23,8 +24,6 @@ interface Texts {
   readonly executed?: QueryText | undefined
 }
 
-/** A text that may make a statement of its values. */
-const PUTS_TOGETHER = /\|\||format|concat|execute|dblink/i
 const DEFAULT_OPTIONS: ScanOptions = {}
 
 /**
@@ -33,39 +32,42 @@ const DEFAULT_OPTIONS: ScanOptions = {}
  */
 export const maskValues = (
   values: BoundValues,
-  params: Secrets['params'],
-  texts: Texts,
+  params: ReadonlySet<number>,
+  { text, executed }: Texts,
 ): Masked | undefined => {
-  if (params === 'all') return maskAll(values)
-  const options = texts.text ?? DEFAULT_OPTIONS
-  let masked: MaskedValues | undefined
-  for (let index = 0; index < values.count; index++) {
-    const whole = params.has(index + 1)
-    const secrets = whole ? undefined : secretsOf(values, index, options)
-    if (!whole && !secrets) continue
-    if (secrets?.params === 'all' && putTogether(texts)) return maskAll(values)
-    masked ??= new MaskedValues(values)
-    if (secrets) masked.maskPart(index, secrets)
-    else masked.maskWhole(index)
-  }
-  return masked
-}
-
-const putTogether = ({ text, executed }: Texts): boolean =>
-  PUTS_TOGETHER.test(text?.text ?? '') || PUTS_TOGETHER.test(executed?.text ?? '')
-
-const maskAll = (values: BoundValues): Masked => {
+  const options = text ?? DEFAULT_OPTIONS
   const masked = new MaskedValues(values)
-  for (let index = 0; index < values.count; index++) masked.maskWhole(index)
-  return masked
+  const patterns = new Map<number, Pattern>()
+  for (let index = 0; index < values.count; index++) {
+    if (params.has(index + 1)) masked.maskWhole(index)
+    else {
+      const { secrets, pattern } = secretsOf(values, index, options)
+      if (secrets) masked.maskPart(index, secrets)
+      if (pattern) patterns.set(index + 1, pattern)
+    }
+  }
+  if (patterns.size > 0)
+    for (const query of [text, executed])
+      for (const param of query ? fillingsOf(query, patterns) : []) masked.maskWhole(param - 1)
+  return masked.any ? masked : undefined
 }
 
-const secretsOf = (values: BoundValues, index: number, options: ScanOptions): Secrets | undefined => {
-  if (values.byteLength(index) < SHORTEST_SECRET) return undefined
+/** The values that the text puts into others in the place of secrets. */
+const fillingsOf = (query: QueryText, patterns: ReadonlyMap<number, Pattern>): Iterable<number> =>
+  patternSecrets(query.text, query, patterns)?.params ?? []
+
+interface OfValue {
+  readonly secrets: Secrets | undefined
+  readonly pattern: Pattern | undefined
+}
+const NOTHING: OfValue = { secrets: undefined, pattern: undefined }
+
+const secretsOf = (values: BoundValues, index: number, options: ScanOptions): OfValue => {
+  if (values.byteLength(index) < SHORTEST_SECRET) return NOTHING
   const type = values.type(index)
-  if (type !== undefined && PLAIN_TYPE.test(type)) return undefined
+  if (type !== undefined && PLAIN_TYPE.test(type)) return NOTHING
   const text = values.text(index)
-  if (text === null || !maySecret(text)) return undefined
+  if (text === null || !maySecret(text)) return NOTHING
   return valueSecrets(HEX.test(text) ? Buffer.from(text.slice(2), 'hex').toString() : text, options)
 }
 
@@ -82,8 +84,12 @@ class MaskedValues implements Masked {
     this.#values = values
   }
 
+  get any(): boolean {
+    return this.#masked.length > 0
+  }
+
   maskWhole(index: number): void {
-    const text = this.#values.text(index)
+    const text = index < this.count ? this.#values.text(index) : null
     if (text === null) return
     this.words.add(text)
     this.#masked[index] = REDACTED

@@ -8,7 +8,7 @@
 import type { AuditEvent, BoundValues, QueryText, ServerError } from '../event.ts'
 import type { ScanOptions } from '../sql/scan.ts'
 import { maskMessage } from './redact-mask.ts'
-import { type Masking, maskArguments, maskingOf } from './redact-text.ts'
+import { maskArguments, maskingOf } from './redact-text.ts'
 import { maskValues } from './redact-values.ts'
 
 /** `event` without its secrets; the event itself when it has none. Pure but for a memory on each text. */
@@ -64,8 +64,7 @@ const DEFAULT_OPTIONS: ScanOptions = {}
 const redactParts = (event: AuditEvent, parts: Parts): AuditEvent => {
   const text = parts.text && maskingOf(parts.text)
   const executed = parts.executed && maskingOf(parts.executed)
-  // the arguments of EXECUTE are the prepared statement's parameters
-  const params = wantsParams(executed) ? 'all' : (text?.params ?? NO_PARAMS)
+  const params = text?.params ?? NO_PARAMS
   const values = parts.values && maskValues(parts.values, params, parts)
   const rows = parts.rows?.map((row) => maskValues(row, params, parts))
   const strings = hasStrings(parts)
@@ -79,7 +78,9 @@ const redactParts = (event: AuditEvent, parts: Parts): AuditEvent => {
   if (executed) patch.executed = executed.text
   if (values) patch.values = values
   if (rows?.some((row) => row)) patch.rows = parts.rows?.map((row, index) => rows[index] ?? row)
-  if (parts.text && wantsParams(executed)) patch.text = maskArguments(text?.text ?? parts.text, words)
+  // the arguments of EXECUTE are the prepared statement's parameters
+  if (parts.text && executed && executed.params.size > 0)
+    patch.text = maskArguments(text?.text ?? parts.text, executed.params, words)
   if (strings) patchStrings(patch, parts, words)
   return patched(event, patch)
 }
@@ -88,9 +89,6 @@ const patched = (event: AuditEvent, patch: Patch | undefined): AuditEvent =>
   patch === undefined || isEmpty(patch) ? event : ({ ...event, ...patch } as AuditEvent)
 
 const isEmpty = (patch: Patch): boolean => Object.keys(patch).length === 0
-
-const wantsParams = (masking: Masking | undefined): boolean =>
-  masking !== undefined && (masking.params === 'all' || masking.params.size > 0)
 
 const hasStrings = (parts: Parts): boolean =>
   parts.error_message !== undefined ||

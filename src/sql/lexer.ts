@@ -31,6 +31,11 @@ export interface Span {
 export interface ScanOptions {
   /** PostgreSQL's setting of that name; false makes `\` an escape in `'…'`. Default true. */
   readonly standardConformingStrings?: boolean
+  /**
+   * A backslash behind a character beyond ASCII escapes nothing: it is that character's second byte, in a text
+   * that was decoded by another encoding than the client's (SJIS, BIG5, GBK, … have such characters).
+   */
+  readonly wideBackslashes?: boolean
 }
 
 const SPACE = 1
@@ -81,6 +86,7 @@ export class Lexer {
   terminated = true
   readonly text: string
   readonly #backslashes: boolean
+  readonly #wide: boolean
 
   /** `from` must be outside of any literal and comment. */
   constructor(text: string, options: ScanOptions = {}, from = 0) {
@@ -88,6 +94,7 @@ export class Lexer {
     this.start = from
     this.end = from
     this.#backslashes = options.standardConformingStrings === false
+    this.#wide = options.wideBackslashes === true
   }
 
   /** To the next token that is no comment; false at the end of the text. */
@@ -172,7 +179,7 @@ export class Lexer {
   }
 
   #string(inside: number, backslashes: boolean): number {
-    const end = endOfString(this.text, inside, backslashes)
+    const end = endOfString(this.text, inside, backslashes, this.#wide)
     this.terminated = end !== -1
     return this.#take('string', this.terminated ? end : this.text.length)
   }
@@ -271,10 +278,10 @@ const endOfNumber = (text: string, from: number): number => {
   return end
 }
 
-const endOfString = (text: string, inside: number, backslashes: boolean): number => {
+const endOfString = (text: string, inside: number, backslashes: boolean, wide: boolean): number => {
   let at = inside
   for (;;) {
-    const quote = backslashes ? unescapedQuote(text, at) : text.indexOf("'", at)
+    const quote = backslashes ? unescapedQuote(text, at, wide) : text.indexOf("'", at)
     if (quote === -1) return -1
     if (text.charCodeAt(quote + 1) === QUOTE) {
       at = quote + 2
@@ -286,11 +293,11 @@ const endOfString = (text: string, inside: number, backslashes: boolean): number
   }
 }
 
-const unescapedQuote = (text: string, from: number): number => {
+const unescapedQuote = (text: string, from: number, wide: boolean): number => {
   for (let at = from; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) return at
-    if (code === BACKSLASH) at++
+    if (code === BACKSLASH && !(wide && text.charCodeAt(at - 1) > 0x7f)) at++
   }
   return -1
 }

@@ -14,6 +14,7 @@ export {
   type RoleChange,
   type TransactionVerb,
 } from './commands.ts'
+export { isKeyword } from './keywords.ts'
 export { Lexer, type ScanOptions, type Span, type TokenKind } from './lexer.ts'
 export { identifierName, type Literal, literalValue, readLiteral } from './literal.ts'
 export { type SqlStatement, splitStatements } from './statements.ts'

@@ -83,7 +83,8 @@ describe('properties', () => {
           const json = JSON.stringify(event)
           expect(json).not.toContain(JSON.stringify(value).slice(1, -1))
           expect(json).not.toContain(JSON.stringify(literal).slice(1, -1))
-          if (!template.includes('format') && !template.includes('||'))
+          // with a backslash a text may have several meanings, and what is not code in all of them stays
+          if (!template.includes('format') && !template.includes('||') && !literal.includes('\\'))
             expect(event.text?.text).toBe(build('<redacted>'))
         },
       ),

@@ -100,8 +100,8 @@ describe('texts', () => {
   })
 
   it('are lexed by their own standard_conforming_strings', () => {
-    const text = query("alter role bob password 'a\\' login; --'", { standardConformingStrings: false })
-    expect(redacted({ text }).text?.text).toBe('alter role bob password <redacted>')
+    const text = query("alter role bob password 'a\\'b' login", { standardConformingStrings: false })
+    expect(redacted({ text }).text?.text).toBe('alter role bob password <redacted> login')
   })
 
   it('lose their hex form and their hash', () => {
@@ -152,17 +152,23 @@ describe('bound values', () => {
     expect(values?.sha256(0)).toBe('hash of a')
   })
 
-  it('are all masked where a statement is made of them', () => {
+  it('are masked where a statement is made of them', () => {
     const text = query("select dblink_exec($1, format('alter role %I password %L', $2, $3))")
-    expect(textsOf(redacted({ text, values: bound('c', 'bob', 'x') }).values)).toEqual(
-      Array(3).fill('<redacted>'),
-    )
+    expect(textsOf(redacted({ text, values: bound('c', 'bob', 'x') }).values)).toEqual([
+      'c',
+      'bob',
+      '<redacted>',
+    ])
   })
 
   it('are masked when one of them is the pattern of such a statement', () => {
     const text = query('select format($1, $2, $3)')
     const values = bound('alter role %I password %L', 'bob', 'x')
-    expect(textsOf(redacted({ text, values }).values)).toEqual(Array(3).fill('<redacted>'))
+    expect(textsOf(redacted({ text, values }).values)).toEqual([
+      'alter role %I password %L',
+      'bob',
+      '<redacted>',
+    ])
   })
 
   it('have the secret of a connection string masked', () => {
@@ -191,7 +197,7 @@ describe('bound values', () => {
   it('of an SQL EXECUTE are masked in its text', () => {
     const executed = query("select dblink_exec('c', format('alter role %I password %L', $1, $2))")
     const event = redacted({ text: query("select 'a'; execute p('bob', 'hunter2'); select 'b'"), executed })
-    expect(event.text?.text).toBe("select 'a'; execute p(<redacted>, <redacted>); select 'b'")
+    expect(event.text?.text).toBe("select 'a'; execute p('bob', <redacted>); select 'b'")
   })
 })
 
