@@ -153,9 +153,11 @@ export class FileSink {
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
+    const { flushEveryMs = 0 } = this.#options
     const wait = this.#flushNotBeforeMs - this.#clock.nowMs()
     if (wait <= 0) setImmediate(this.#turn)
-    else this.#clock.after(wait, this.#turn)
+    // longer only where the wall clock was set back
+    else this.#clock.after(Math.min(wait, flushEveryMs), this.#turn)
   }
 
   /** Writes what waits, now; in trouble that is left to the next retry. Never throws. */
@@ -309,7 +311,9 @@ export class FileSink {
   /** Notices from time to time, and before each retry, that the file or its directory was taken away. */
   #lookAfter(): void {
     const now = this.#clock.nowMs()
-    if (now < this.#lookAtMs && !this.#trouble.isOn) return
+    const wait = this.#lookAtMs - now
+    // longer than that where the wall clock was set back
+    if (wait > 0 && wait <= LOOK_MS && !this.#trouble.isOn) return
     this.#lookAtMs = now + LOOK_MS
     if (isInPlace(this.#file)) return
     // A torn line went with the file that has its beginning, and what was to end an older one's is not

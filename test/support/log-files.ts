@@ -40,6 +40,13 @@ export class FakeClock implements Clock {
     }
     this.#now = end
   }
+
+  /** Somebody sets the wall clock; timers, which do not heed it, are as far from being due as before. */
+  set(now: number): void {
+    const step = now - this.#now
+    this.#timers = this.#timers.map(({ due, callback }) => ({ due: due + step, callback }))
+    this.#now = now
+  }
 }
 
 /** A record of a test: `{"event":"statement","log_seq":N,"text":…}`. */

@@ -15,7 +15,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigError } from '../../../src/errors.ts'
-import { ANY_EVENT, directOf, LogDirectory, lineOf, textsOf } from '../../support/log-files.ts'
+import { ANY_EVENT, directOf, LogDirectory, lineOf, NOON, textsOf } from '../../support/log-files.ts'
 
 let log: LogDirectory
 beforeEach(() => {
@@ -73,6 +73,17 @@ describe('writing', () => {
     await turn()
     expect(disk.calls).toBe(3)
     expect(textsOf(log.records())).toEqual(['at once', 'later', 'with it', 'at once again'])
+  })
+
+  it('waits no longer when the wall clock is set back', async () => {
+    const disk = new Disk()
+    const sink = log.open({ write: disk.write, flushEveryMs: 2 })
+    sink.append(lineOf('at once'))
+    await turn()
+    log.clock.set(NOON - 60_000)
+    sink.append(lineOf('later'))
+    log.clock.advance(2)
+    expect(disk.calls).toBe(2)
   })
 
   it('takes records by the fast path in order with lines, in one write', async () => {
@@ -317,6 +328,17 @@ describe('trouble', () => {
       { text: 'b', log_seq: 3 },
     ])
     expect(log.troubles).toEqual([])
+  })
+
+  it('notices it too when the wall clock was set back', () => {
+    const sink = log.open()
+    sink.append(lineOf('a'))
+    sink.flush()
+    log.clock.set(NOON - 60_000)
+    rmSync(log.dir, { recursive: true })
+    sink.append(lineOf('b'))
+    sink.flush()
+    expect(textsOf(log.records())).toContain('b')
   })
 
   it('goes on when the directory was moved, and keeps records while it cannot be made again', () => {
