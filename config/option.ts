@@ -116,16 +116,24 @@ const measured = (
   fromText: asIs,
 })
 
+/** What one timer of Node can wait, in whole days: 2^31 - 1 ms. A longer one would go off at once. */
+export const LONGEST_TIMER = 24 * 86_400_000
+
+const DURATION_FORMS = 'a duration such as "500ms", "10s", "1m", "1h" or "7d", or a number of seconds'
+
 /** Milliseconds, written as `"10s"`. */
-export const duration = (fallback: string, doc: string): Option<number> =>
+export const duration = (fallback: string, doc: string, most = Number.POSITIVE_INFINITY): Option<number> =>
   measured(
     {
       doc,
       fallback: parseDuration(fallback) ?? Number.NaN,
-      wanted: 'a duration such as "500ms", "10s", "1m", "1h" or "7d", or a number of seconds',
+      wanted: Number.isFinite(most) ? `${DURATION_FORMS}, ${renderDuration(most)} or less` : DURATION_FORMS,
       write: renderDuration,
     },
-    parseDuration,
+    (written) => {
+      const millis = parseDuration(written)
+      return millis === undefined || millis > most ? undefined : millis
+    },
   )
 
 const SIZE_FORMS = 'a size such as "64KiB", "2MB" or "1GiB", or a number of bytes'

@@ -96,6 +96,7 @@ export const PROXY = {
   drainTimeout: kind.duration(
     '0s',
     'On SIGTERM and SIGQUIT, how long sessions may go on before they are ended. "0s": as long as they last.',
+    kind.LONGEST_TIMER,
   ),
 } as const
 
@@ -105,7 +106,11 @@ const ROTATION = {
     '',
     'Program to run after a rotation, without a shell; its arguments are the previous and the current file.',
   ),
-  hookTimeout: kind.duration('60s', 'The hook is ended after this time.'),
+  hookTimeout: kind.duration(
+    '60s',
+    'The hook is ended after this time. "0s": no limit.',
+    kind.LONGEST_TIMER,
+  ),
 } as const
 
 /** `[log]`: the operational log. It never carries audit data. */
@@ -188,6 +193,7 @@ export const DUMP_LOG = {
   openAfter: kind.duration(
     '10s',
     'A statement that runs longer is recorded (statement.open) while it runs. "0s": never.',
+    kind.LONGEST_TIMER,
   ),
   timezone: kind.choice(['utc', 'local'], 'Times in records and file names.'),
   ...ROTATION,

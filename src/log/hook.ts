@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 export interface HookOptions {
   /** the program's path; it is run without a shell */
   readonly hook: string
+  /** 0 is without end */
   readonly timeoutMs: number
   /** told of a hook that failed, in words */
   readonly onFailure: (reason: string) => void

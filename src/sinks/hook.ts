@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 
 export interface HookOptions {
   readonly program: string
+  /** 0 is without end */
   readonly timeoutMs: number
   /** kills the hook */
   readonly signal: AbortSignal
@@ -27,7 +28,8 @@ export const runHook = (options: HookOptions, previous: string, current: string)
         child.kill('SIGKILL')
       }
     }
-    const timer = setTimeout(() => kill(`took longer than ${timeoutMs} ms`), timeoutMs)
+    const overdue = (): void => kill(`took longer than ${timeoutMs} ms`)
+    const timer = timeoutMs > 0 ? setTimeout(overdue, timeoutMs) : undefined
     const stop = (): void => kill('was stopped')
     signal.addEventListener('abort', stop, { once: true })
     const settle = (problem: Error | undefined): void => {

@@ -238,6 +238,14 @@ describe('what is wrong is told, all together, by line', () => {
       ],
     ],
     [
+      'duration that no timer can wait',
+      '[proxy]\ndrainTimeout = "25d"',
+      [
+        'FILE:2: proxy.drainTimeout: wanted a duration such as "500ms", "10s", "1m", "1h" or "7d", or a number of ' +
+          'seconds, 24d or less, got "25d"',
+      ],
+    ],
+    [
       'size',
       '[dumpLog]\nmaxQueryBytes = 10',
       [

@@ -185,6 +185,13 @@ describe('the rotation hook', () => {
     await expect.poll(() => stateOf(child)).toMatch(/^[ZX-]$/)
   })
 
+  it('may take as long as it likes where no time is set', async () => {
+    const hook = join(log.dir, 'patient.sh')
+    writeFileSync(hook, '#!/bin/sh\nsleep 0.1\n')
+    chmodSync(hook, 0o755)
+    await expect(runHook({ program: hook, timeoutMs: 0, signal: never }, 'a', 'b')).resolves.toBeUndefined()
+  })
+
   it('is told as a failure when it is not there', async () => {
     const options = { program: join(log.dir, 'none'), timeoutMs: 300, signal: never }
     await expect(runHook(options, 'a', 'b')).rejects.toThrow('ENOENT')
