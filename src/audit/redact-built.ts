@@ -1,7 +1,8 @@
 /**
- * Secrets that a statement puts into a text which it makes of pieces: `format('… PASSWORD %L', 'x')`,
- * `'… PASSWORD ' || quote_literal('x')`, `concat(…)`, `EXECUTE '… PASSWORD $1' USING 'x'`. Of the literals
- * beside the piece that lacks a secret only those are masked that take its place: all others may be commands.
+ * Secrets that a statement puts into a text which it makes of pieces: `format('… PASSWORD %L', 'x')`, `'…
+ * PASSWORD ' || quote_literal('x')`, `concat(…)`, `EXECUTE '… PASSWORD $1' USING 'x'`. Of the literals
+ * beside the piece that lacks a secret only those are masked that take its place: all others may be
+ * commands.
  */
 import type { Span } from '../sql/scan.ts'
 import type { Hints } from './redact-found.ts'

@@ -97,7 +97,9 @@ export class Level {
   #lastIsRoleSecret = false
   /** the value of an option */
   #lastIsValue = false
-  /** may a secret's name stand here, if the server is to refuse it elsewhere than in a statement of roles? */
+  /**
+   * may a secret's name stand here, if the server is to refuse it elsewhere than in a statement of roles?
+   */
   #mayNameSecret = true
   /** in the arguments of `set_config`: behind the name of a secret, behind the comma */
   #configures: 'no' | 'name' | 'value' = 'no'

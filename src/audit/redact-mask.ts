@@ -2,6 +2,7 @@
 import type { ScanOptions, Span } from '../sql/scan.ts'
 import { conninfoSecrets } from './redact-conninfo.ts'
 import { looseSecrets, plainSecrets } from './redact-loose.ts'
+import { isSecretOption } from './redact-names.ts'
 import { inOrder } from './redact-spans.ts'
 
 /** Stands in a record for a secret, quotes included. */
@@ -42,6 +43,20 @@ const maskOnSight = (text: string, options: ScanOptions): string => {
     spans.push({ start: index, end: index + verifier.length })
   return maskSpans(text, inOrder(spans))
 }
+
+/** `name=value` pairs, and `-c name=value` within a value, as a startup message has them. */
+const SETTING = /(?<![\w.])((?:[a-z_]\w*\.)*)([a-z_]\w*)=(.*?)(?=\s+(?:-c\s*|--)?[a-z_][\w.]*=|$)/gis
+
+/** The startup options of a session without the values of those that have a secret's name. */
+export const maskSettings = (options: string): string =>
+  maskMessage(
+    options.replaceAll(SETTING, (pair: string, prefix: string, name: string, value: string) => {
+      if (isSecretOption(prefix + name) && value !== '') return `${prefix}${name}=${REDACTED}`
+      return name === 'options' ? `${name}=${maskSettings(value)}` : pair
+    }),
+    new Set(),
+    {},
+  )
 
 /** The end of a statement whose middle is not known: masks what is a secret on sight and cannot be more. */
 export const maskTail = (tail: string, options: ScanOptions): string =>

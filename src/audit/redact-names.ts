@@ -7,7 +7,10 @@ const MAY_HOLD_SECRET =
 const SECRET = /pas+w|psw|pwd|passphrase|secret/i
 const SECRET_OPTION =
   /token|credential|(?:api|access|account|private|encryption)_?key|(?:^|_)pass(?:code|key)?$/i
-/** what the server keeps of a password: it is as good as the password to some, and can be guessed at by all */
+/**
+ * what the server keeps of a password: it is as good as the password to some, and can be guessed at by
+ * all
+ */
 const VERIFIER = /^(?:SCRAM-SHA-256\$\d+:.*|md5[0-9a-f]{32})$/s
 /** settings of the server and of libpq that have such a name */
 const HARMLESS: ReadonlySet<string> = new Set(['password_required', 'password_encryption'])
@@ -66,8 +69,8 @@ export const mayFollowPassword = (name: string): boolean => ROLE_WORDS.has(name)
 export const mayFollowSecret = (name: string): boolean => ROLE_OPTIONS.has(name)
 
 /**
- * Is `word password 'literal'` refused wherever it stands, or a statement of roles? True for what cannot stand
- * before an expression: `password 'x'` is one where there is a type of that name.
+ * Is `word password 'literal'` refused wherever it stands, or a statement of roles? True for what cannot
+ * stand before an expression: `password 'x'` is one where there is a type of that name.
  */
 export const mayPrecedePassword = (word: string): boolean => !isKeyword(word) || BEFORE_PASSWORD.has(word)
 
@@ -82,7 +85,8 @@ export const beginsCommand = (text: string): boolean => {
 }
 
 /**
- * Can the text be no more than a word? Where it is not known what is inside of quotes and what is outside, any
- * other "literal" must stay readable, or a text could be arranged so that a command in it is not seen.
+ * Can the text be no more than a word? Where it is not known what is inside of quotes and what is
+ * outside, any other "literal" must stay readable, or a text could be arranged so that a command in it is
+ * not seen.
  */
 export const isPlain = (text: string): boolean => /^[^\s'"();,\\*]*$/.test(text)

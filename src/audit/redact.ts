@@ -5,11 +5,13 @@
  * secret is told in `redact-sql.ts`. Hashes, hex forms and lengths of what was masked are left out. The hex
  * dumper's events are bytes and cannot be redacted.
  */
-import type { AuditEvent, BoundValues, QueryText, ServerError } from '../event.ts'
+import type { AuditEvent, BoundValues, QueryText, ServerError, SessionAuth, Who } from '../event.ts'
 import type { ScanOptions } from '../sql/scan.ts'
-import { maskMessage } from './redact-mask.ts'
+import { maskMessage, maskSettings } from './redact-mask.ts'
+import { maySecret } from './redact-names.ts'
 import { maskArguments, maskingOf } from './redact-text.ts'
 import { maskValues } from './redact-values.ts'
+import { redactWho } from './redact-who.ts'
 
 /** `event` without its secrets; the event itself when it has none. Pure but for a memory on each text. */
 export const redact = (event: AuditEvent): AuditEvent => {
@@ -23,13 +25,13 @@ export const redact = (event: AuditEvent): AuditEvent => {
     case 'message':
       return event.who.dialect === 'hex' ? event : redactParts(event, event)
     case 'session.auth':
-      return redactStrings(event, event, ['startup_options', ...ERROR_KEYS])
+      return redactAuth(event)
     case 'session.end':
       return redactStrings(event, event, ['end_detail'])
     case 'txn.end':
       return redactStrings(event, event, ERROR_KEYS)
     default:
-      return event
+      return 'who' in event ? patched(event, event.who, undefined) : event
   }
 }
 
@@ -40,7 +42,7 @@ const ERROR_KEYS = [
   'error_internal_query',
   'error_context',
 ] as const satisfies readonly (keyof ServerError)[]
-const STRING_KEYS = [...ERROR_KEYS, 'command'] as const
+const STRING_KEYS = [...ERROR_KEYS, 'command', 'stmt_name', 'portal_name'] as const
 
 type Strings<K extends string> = { readonly [Key in K]?: string | undefined }
 type Fields = Readonly<Record<string, string | number | boolean>>
@@ -57,18 +59,20 @@ interface Parts extends Strings<(typeof STRING_KEYS)[number]> {
 /** Keys that take the place of an event's own. */
 type Patch = Record<string, unknown>
 
+/** Shorter names cannot be a statement with a secret. */
+const SHORT_NAME = 12
 const NO_WORDS: ReadonlySet<string> = new Set()
 const NO_PARAMS: ReadonlySet<number> = new Set()
 const DEFAULT_OPTIONS: ScanOptions = {}
 
-const redactParts = (event: AuditEvent, parts: Parts): AuditEvent => {
+const redactParts = (event: AuditEvent & { who: Who }, parts: Parts): AuditEvent => {
   const text = parts.text && maskingOf(parts.text)
   const executed = parts.executed && maskingOf(parts.executed)
   const params = text?.params ?? NO_PARAMS
   const values = parts.values && maskValues(parts.values, params, parts)
   const rows = parts.rows?.map((row) => maskValues(row, params, parts))
   const strings = hasStrings(parts)
-  if (!text && !executed && !values && !rows && !strings) return event
+  if (!text && !executed && !values && !rows && !strings) return patched(event, event.who, undefined)
 
   const words = new Set<string>()
   for (const source of [text, executed, values, ...(rows ?? [])])
@@ -81,12 +85,15 @@ const redactParts = (event: AuditEvent, parts: Parts): AuditEvent => {
   // the arguments of EXECUTE are the prepared statement's parameters
   if (parts.text && executed && executed.params.size > 0)
     patch.text = maskArguments(text?.text ?? parts.text, executed.params, words)
-  if (strings) patchStrings(patch, parts, words)
-  return patched(event, patch)
+  if (strings) patchStrings(patch, parts, words, params)
+  return patched(event, event.who, patch)
 }
 
-const patched = (event: AuditEvent, patch: Patch | undefined): AuditEvent =>
-  patch === undefined || isEmpty(patch) ? event : ({ ...event, ...patch } as AuditEvent)
+const patched = (event: AuditEvent, who: Who, patch: Patch | undefined): AuditEvent => {
+  const safe = redactWho(who)
+  if (safe === who && (patch === undefined || isEmpty(patch))) return event
+  return { ...event, ...patch, who: safe } as AuditEvent
+}
 
 const isEmpty = (patch: Patch): boolean => Object.keys(patch).length === 0
 
@@ -98,9 +105,20 @@ const hasStrings = (parts: Parts): boolean =>
   parts.error_context !== undefined ||
   parts.command !== undefined ||
   parts.body_hex !== undefined ||
-  parts.fields !== undefined
+  parts.fields !== undefined ||
+  tellsSecret(parts.stmt_name) ||
+  tellsSecret(parts.portal_name)
 
-const patchStrings = (patch: Patch, parts: Parts, words: ReadonlySet<string>): void => {
+/** Some drivers name a statement by its text. */
+const tellsSecret = (name: string | undefined): boolean =>
+  name !== undefined && name.length > SHORT_NAME && maySecret(name)
+
+const patchStrings = (
+  patch: Patch,
+  parts: Parts,
+  words: ReadonlySet<string>,
+  params: ReadonlySet<number>,
+): void => {
   const options = parts.text ?? DEFAULT_OPTIONS
   Object.assign(patch, maskedStrings(parts, STRING_KEYS, words, options))
   if (parts.fields) {
@@ -110,17 +128,20 @@ const patchStrings = (patch: Patch, parts: Parts, words: ReadonlySet<string>): v
     if (masked) patch.fields = { ...fields, ...masked }
   }
   if (parts.body_hex !== undefined) {
-    const kept = harmlessHex(parts.body_hex)
+    const kept = params.size > 0 ? HEX_PREFIX : harmlessHex(parts.body_hex)
     if (kept.length < parts.body_hex.length) patch.body_hex = kept
   }
 }
 
-const BODY_SECRET = /pas+w|passphrase|pwd|secret|:\/\/|(?:create|alter)\s+(?:role|user|group)/i
+const HEX_PREFIX = '\\x'
+const BODY_SECRET =
+  /pas+w|passphrase|pwd|secret|:\/\/|(?:create|alter)\s+(?:role|user|group)|scram-sha|md5[0-9a-f]{32}/i
 
 /** The hex form of bytes up to the first that tell of a secret. */
 const harmlessHex = (hex: string): string => {
-  const at = Buffer.from(hex, 'hex').toString('latin1').search(BODY_SECRET)
-  return at === -1 ? hex : hex.slice(0, 2 * at)
+  const start = hex.startsWith(HEX_PREFIX) ? HEX_PREFIX.length : 0
+  const at = Buffer.from(hex.slice(start), 'hex').toString('latin1').search(BODY_SECRET)
+  return at === -1 ? hex : hex.slice(0, start + 2 * at)
 }
 
 const maskedStrings = <K extends string>(
@@ -143,7 +164,15 @@ const maskedStrings = <K extends string>(
 }
 
 const redactStrings = <K extends string>(
-  event: AuditEvent,
+  event: AuditEvent & { who: Who },
   strings: Strings<K>,
   keys: readonly K[],
-): AuditEvent => patched(event, maskedStrings(strings, keys, NO_WORDS, DEFAULT_OPTIONS))
+): AuditEvent => patched(event, event.who, maskedStrings(strings, keys, NO_WORDS, DEFAULT_OPTIONS))
+
+const redactAuth = (event: SessionAuth): AuditEvent => {
+  const patch: Patch = { ...maskedStrings(event, ERROR_KEYS, NO_WORDS, DEFAULT_OPTIONS) }
+  const options = event.startup_options
+  const masked = options === undefined ? undefined : maskSettings(options)
+  if (masked !== options) patch.startup_options = masked
+  return patched(event, event.who, patch)
+}

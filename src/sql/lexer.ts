@@ -32,8 +32,9 @@ export interface ScanOptions {
   /** PostgreSQL's setting of that name; false makes `\` an escape in `'…'`. Default true. */
   readonly standardConformingStrings?: boolean
   /**
-   * A backslash behind a character beyond ASCII escapes nothing: it is that character's second byte, in a text
-   * that was decoded by another encoding than the client's (SJIS, BIG5, GBK, … have such characters).
+   * A backslash behind a character beyond ASCII escapes nothing: it is that character's second byte, in a
+   * text that was decoded by another encoding than the client's (SJIS, BIG5, GBK, … have such
+   * characters).
    */
   readonly wideBackslashes?: boolean
 }

@@ -1,7 +1,7 @@
 /**
- * The server is the judge of what the redactor takes for a literal: in a text that the server takes, each mask
- * is given another value, and the text must still do the same. Were a mask over more than a secret, a command
- * could be hidden behind it. The redactor is told nothing of `standard_conforming_strings`.
+ * The server is the judge of what the redactor takes for a literal: in a text that the server takes, each
+ * mask is given another value, and the text must still do the same. Were a mask over more than a secret,
+ * a command could be hidden behind it. The redactor is told nothing of `standard_conforming_strings`.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,7 +1,8 @@
 /**
- * Random SQL with and without secrets, most of which a server takes: statements of roles and mappings, settings,
- * expressions that look like either, DO blocks with all of that inside, literals in every form with contents
- * that look like code, comments with quotes in them; then a few characters are dropped, doubled or put in.
+ * Random SQL with and without secrets, most of which a server takes: statements of roles and mappings,
+ * settings, expressions that look like either, DO blocks with all of that inside, literals in every form
+ * with contents that look like code, comments with quotes in them; then a few characters are dropped,
+ * doubled or put in.
  */
 
 /** Pseudo-random numbers in [0, 1), the same for the same seed (mulberry32). */
@@ -67,6 +68,7 @@ const CONTENTS = [
     'md5',
   ],
 ]
+const TYPES = ['password', 'secret', '"password"', 'public.password', 'api_key', 'text']
 const MUTATIONS = [
   "'",
   '"',
@@ -157,6 +159,11 @@ class Generator {
     return `mark(${this.#mark++})`
   }
 
+  /** A literal that is to be run. */
+  #command(): string {
+    return this.#literal(`select ${this.#marked()}`)
+  }
+
   #role(): string {
     const option = () =>
       this.#pick([
@@ -195,12 +202,10 @@ class Generator {
       () => this.#marked(),
       () => literal(),
       () => `${literal()} as password`,
-      () =>
-        `${this.#pick(['password', 'secret', '"password"', 'public.password', 'api_key', 'text'])} ${literal()}`,
+      () => `${this.#pick(TYPES)} ${literal()}`,
       () => `options(api_key ${literal()})`,
       () => `named(password => ${literal()})`,
-      () =>
-        `run(${this.#pick(['', 'password ', 'public.password '])}${this.#literal(`select ${this.#marked()}`)})`,
+      () => `run(${this.#pick(['', 'password ', 'public.password '])}${this.#command()})`,
       () => `set_config('my.${this.#pick(['x', 'password'])}', ${literal()}, ${this.#marked()} > 0)`,
       () => `format('alter role %I password %L', ${literal()}, ${literal()}, ${this.#marked()})`,
       () => `'alter role x password ' || ${literal()} || ${this.#marked()}`,
@@ -220,10 +225,9 @@ class Generator {
     const statement = () =>
       this.#pick([
         () => this.#select().replace(/^select/i, 'perform'),
-        () => `execute ${this.#literal(`select ${this.#marked()}`)}`,
-        () => `execute ${this.#pick(['password ', 'secret '])}${this.#literal(`select ${this.#marked()}`)}`,
-        () =>
-          `perform alter role, run(${this.#literal(`select ${this.#marked()}`)}) from (select 1 as alter) q`,
+        () => `execute ${this.#command()}`,
+        () => `execute ${this.#pick(['password ', 'secret '])}${this.#command()}`,
+        () => `perform alter role, run(${this.#command()}) from (select 1 as alter) q`,
         () => this.#role(),
         () => `if true then ${this.#role()}; end if`,
       ])()
@@ -231,6 +235,7 @@ class Generator {
   }
 
   #statement(): string {
+    const literal = () => this.#literal()
     return this.#pick([
       () => this.#role(),
       () => this.#role(),
@@ -238,8 +243,7 @@ class Generator {
       () => this.#select(),
       () => `${this.#say('do')} ${this.#literal(this.#body())}`,
       () => `do language plpgsql ${this.#literal(this.#body())}`,
-      () =>
-        `create user mapping for public server s options (user ${this.#literal()}, password ${this.#literal()})`,
+      () => `create user mapping for public server s options (user ${literal()}, password ${literal()})`,
       () => `alter server s options (add password ${this.#literal()}, host ${this.#literal()})`,
       () => `set my.${this.#pick(['password', 'x'])} ${this.#pick(['=', 'to'])} ${this.#literal()}`,
       () => `comment on type password is ${this.#literal()}`,

@@ -163,6 +163,87 @@ describe('comments', () => {
   )
 })
 
+describe('settings', () => {
+  secret('of a session', "set app.jwt_secret to «'x'»; set session my.password = «'x'», «'y'»")
+  secret('unquoted', 'set local my.password to «hunter2»; set my.password = default')
+  secret('of a database', 'alter database d set "app.settings.jwt_secret" to «\'x\'»')
+  secret('of a role', "alter role all in database d set app.password = «'x'»")
+  secret('of a function', "alter function f() set app.secret = «'x'»")
+  secret('set_config', "select set_config('app.jwt_secret', «'x'», false), set_config('a.b', 'y', false)")
+  secret("MySQL's", "set password for «'bob'» = «password»(«'x'»)")
+})
+
+describe('as tools write it', () => {
+  secret('psql, pgAdmin', 'ALTER USER "bob" PASSWORD «\'SCRAM-SHA-256$4096:a$b:c\'»')
+  secret('Ansible', "CREATE USER \"bob\" WITH ENCRYPTED PASSWORD «'it''s'» LOGIN")
+  secret('Vault', "CREATE ROLE \"v-1\" WITH LOGIN PASSWORD «'A1a-x'» VALID UNTIL '2030-01-01 00:00:00+00';")
+  secret(
+    'Patroni',
+    "DO $$\nBEGIN\n SET local synchronous_commit = 'local';\n PERFORM * FROM pg_authid WHERE rolname = 'r';\n" +
+      ' IF FOUND THEN\n ALTER ROLE "r" WITH REPLICATION PASSWORD «\'x\'»;\n ELSE\n' +
+      ' CREATE ROLE "r" WITH REPLICATION PASSWORD «\'x\'»;\n END IF;\nEND;$$',
+  )
+  secret(
+    "psql's \\gexec",
+    "SELECT format('CREATE ROLE %I PASSWORD %L', 'a', «'x'») WHERE NOT EXISTS (SELECT 1 FROM r WHERE n = 'a')",
+  )
+  secret('pglogical', "SELECT pglogical.create_node(node_name := 'n', dsn := 'host=h password=«x»')")
+  secret('Timescale', "SELECT add_data_node('n', host => 'h', password => «'x'»)")
+  secret('md5 by hand', "select 'alter role b password «''md5»' || md5(«'x'» || «'b'») || «''''»")
+  secret('the catalog', "update pg_authid set rolpassword = «'x'» where rolname = 'b'")
+  secret('verifiers', "select 'a', «'md5d41d8cd98f00b204e9800998ecf8427e'», «'SCRAM-SHA-256$1:a$b:c'»")
+  secret('ODBC', "select odbc('Driver=x;Uid=u;Pwd=«x;Database=d»')")
+  secret('a psql command without its backslash', 'password «hunter2»')
+  secret('a misspelt verb', "crate role bob login password «'x'»; altr user \"a b\" with password «'y'»")
+  secret('Oracle', 'create user bob identified by «hunter2 profile p»')
+  secret('words nobody quoted', "select dblink_connect('host=h password=«my pass word» user=u')")
+  secret('quotes nobody doubled', "alter role bob password «'it's' login»")
+  secret('more than one literal', "alter role bob password «'a' || 'b'»")
+  secret('USING', "do $$ begin execute 'alter role bob password $1' using «'x'», 'y'; end $$")
+  secret('positions', "select format('alter role %2$I password %1$L', «'x'», 'bob')")
+  secret('concat', "select concat('alter role bob password ', quote_literal(«'x'»), 'y')")
+})
+
+describe('what the server runs is not masked', () => {
+  for (const text of [
+    'create role password "superuser"; drop table t',
+    "select password 'drop table t', secret 'x' from t",
+    "select run(public.password 'drop table t')",
+    "do $$ begin execute password 'drop table t'; end $$",
+    "do $$ begin perform alter role, run('drop table t') from x; end $$",
+    "do $$ begin execute left('alter role x password ', 0) || 'dr' || 'op table t'; end $$",
+    "select format('alter role x password %L; %s', null, 'dr' || 'op table t')",
+    "select dblink_exec('c', 'op table t'), format('alter role x password %L', run('xdrop'))",
+    "create foreign table t (password text default run('xdrop')) server s",
+    "select options(password 'x'), options(api_key 'y')",
+    'do $$ x password \'\nimport os; os.system("x")\n\' $$ language plpython3u',
+    "do '/*host=x password=*/begin/**/drop/**/table/**/t;end'",
+    "do 'begin/*postgres://a:*/drop/**/table/**/t;/*@*/end'",
+  ])
+    it(text, () => {
+      expect(masked(text)).toBe(text)
+    })
+
+  it('but in bound values as well', () => {
+    const found = statementSecrets("select dblink_exec($1), format('alter role x password %L', $2)", {})
+    expect([...(found?.params ?? [])]).toEqual([2])
+  })
+})
+
+describe('texts of several meanings', () => {
+  const both = (name: string, marked: string) => {
+    secret(`${name}, on`, marked)
+    secret(`${name}, off`, marked, OFF)
+  }
+  both('one of which the server refuses', "create role bob password «'a\\'b'» login")
+  both('the other one', "create role bob password «'a\\'» login")
+  both('the same literals', "create role bob password «'a\\b'» login")
+  both('within literals', "do $$ begin alter role bob password «'a\\'b'»; end $$")
+  both('a command in one of them', "create role bob password «'a\\'»; drop table t; --'")
+  both('options in one of them', "select password 'a\\', run(1), 'b', 'c\\', 'd'")
+  both('half a character', "create role bob password «E'\ufffd\\'»; drop table t; --'")
+})
+
 describe('what is not masked', () => {
   for (const text of [
     'select password from users',

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { redact } from '../../../src/audit/redact.ts'
-import type { AuditEvent, BoundValues, MessageEvent, Statement } from '../../../src/event.ts'
+import type {
+  AuditEvent,
+  BoundValues,
+  MessageEvent,
+  SessionAuth,
+  Statement,
+  Who,
+} from '../../../src/event.ts'
 import { query, statement, who } from '../../support/statements.ts'
 
 const bound = (...texts: (string | null)[]): BoundValues => ({
@@ -295,6 +302,45 @@ describe('other keys', () => {
     )
     expect(redacted({ malformed: true, body_hex: hex('\0p\0select 1') }).body_hex).toBe(
       hex('\0p\0select 1'),
+    )
+    expect(redacted({ malformed: true, body_hex: `\\x${hex("a password 'x'")}` }).body_hex).toBe('\\x6120')
+  })
+
+  it('a body with values that are secrets is not shown', () => {
+    const text = query("select set_config('app.secret', $1, false)")
+    expect(redacted({ text, malformed: true, body_hex: '\\x0102' }).body_hex).toBe('\\x')
+  })
+
+  it('names of statements that are their texts', () => {
+    expect(redacted({ stmt_name: "alter user bob password 'hunter2'" }).stmt_name).toBe(
+      'alter user bob password <redacted>',
+    )
+  })
+
+  it('names that are connection strings, with the same object for the same', () => {
+    const database = 'postgres://bob:hunter2@h/d'
+    const safe = (event: AuditEvent) => redact(event) as Extract<AuditEvent, { who: Who }>
+    const secretive: Who = { dialect: 'postgresql', username: 'password reset', database }
+    const events: AuditEvent[] = [
+      { event: 'session.start', at: 1, who: secretive },
+      { event: 'gap', at: 1, who: secretive, gap_reason: 'tls' },
+      statement({ who: secretive, text: query('select 1') }),
+    ]
+    for (const event of events)
+      expect(safe(event).who).toEqual({ ...secretive, database: 'postgres://bob:<redacted>@h/d' })
+    expect(safe(events[0]!).who).toBe(safe(events[2]!).who)
+  })
+
+  it('startup options', () => {
+    const options = (startup_options: string) =>
+      (redact({ event: 'session.auth', at: 1, who, outcome: 'success', startup_options }) as SessionAuth)
+        .startup_options
+    expect(options('password=hunter2 or so DateStyle=ISO')).toBe('password=<redacted> DateStyle=ISO')
+    expect(options('options=-c app.jwt_secret=hunter2 -c geqo=off')).toBe(
+      'options=-c app.jwt_secret=<redacted> -c geqo=off',
+    )
+    expect(options('options=-c password_encryption=md5 client_encoding=UTF8')).toBe(
+      'options=-c password_encryption=md5 client_encoding=UTF8',
     )
   })
 
