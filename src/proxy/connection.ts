@@ -84,6 +84,7 @@ export class Connection implements Stage, Kept {
     const at = clock.now()
     if (options.proxyProtocol && (verdict === 'welcome' || verdict === 'limit')) {
       this.#phase = 'header'
+      if (verdict === 'limit') this.#awaitHeaderInVain()
       readProxyHeader(client, (header, rest) => this.#headerRead(header, rest, verdict, at))
     } else {
       this.#observer = context.openFlow(this.#facts, at)
@@ -107,6 +108,13 @@ export class Connection implements Stage, Kept {
   }
 
   // ---- the beginning
+
+  /** A client over the limit takes no place while its header is waited for, nor may it take for ever. */
+  #awaitHeaderInVain(): void {
+    this.#ending.note('proxy', 'connection_limit')
+    this.#context.turnAway(this)
+    if (this.#loginBy === NEVER) this.#lingerFor(REFUSING_MS)
+  }
 
   #headerRead(header: ProxyHeaderReader, rest: Bytes, verdict: Verdict, acceptedAt: Micros): void {
     const { openFlow, log, options } = this.#context

@@ -86,6 +86,17 @@ describe('limits', () => {
     expect(stage.seen.filter((flow) => flow.end?.reason === 'connection_limit')).toHaveLength(6)
   })
 
+  test('refusals are bounded where PROXY headers are waited for, too', async () => {
+    await stage.listen({ maxConnections: 1, proxyProtocol: true, loginTimeout: 0 }, { dialect: DIALECT })
+    for (let n = 0; n < 71; n++) (await stage.client()).resume()
+    await until('six closed', () => stage.seen.length === 6 && stage.listener.connections === 65)
+    stage.time.pass(60_001)
+    await until('refused', () => stage.seen.length === 70)
+    const reasons = await Promise.all(stage.seen.map(async (flow) => (await flow.over).reason))
+    expect(new Set(reasons)).toEqual(new Set(['connection_limit']))
+    expect(stage.listener.connections).toBe(1)
+  })
+
   test.each([
     [['10.0.0.0/8'], 'not_allowed'],
     [['127.0.0.0/8'], 'closed'],
