@@ -230,6 +230,12 @@ export interface MessageEvent extends EventBase {
   /** which key the values go to: `bind_values`, `stmt_execute_values` */
   readonly values_key?: string
   readonly values?: BoundValues
+  /**
+   * the text that the values are bound to, and the one that an EXECUTE in `text` runs: not written, they
+   * tell secrets
+   */
+  readonly bound_text?: QueryText
+  readonly executed?: QueryText
   readonly fields: Readonly<Record<string, string | number | boolean>>
 }
 

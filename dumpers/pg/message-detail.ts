@@ -1,5 +1,6 @@
 /** `detail = "message"`: one line per Query, Parse, Bind and Execute, with the keys that tcpdp gives it. */
 import type { BoundValues, MessageEvent, QueryText } from '../../src/event.ts'
+import { parseExecute, parsePrepare, splitStatements } from '../../src/sql/scan.ts'
 import type { PgBoundValues } from './bound-values.ts'
 import type { Command } from './commands.ts'
 import { F } from './messages.ts'
@@ -19,6 +20,14 @@ const NO_VALUES: BoundValues = {
   sha256: () => undefined,
 }
 
+/** Texts and values of a line. */
+type Texts = Loose<
+  Pick<MessageEvent, 'text_key' | 'text' | 'values_key' | 'values' | 'bound_text' | 'executed'>
+>
+type Loose<T> = { [K in keyof T]?: T[K] | undefined }
+
+const NAMES_STATEMENT = /prepare|execute/i
+
 export class MessageLines implements MessageLog {
   readonly #state: PgState
   /** what was sent under each name, so that a Bind can show its values and an Execute what it runs */
@@ -33,13 +42,14 @@ export class MessageLines implements MessageLog {
   }
 
   query(text: QueryText | undefined): void {
-    this.#line(F.Query, {}, 'query', text)
+    const executed = text && this.#executedBy(text)
+    this.#line(F.Query, {}, { text_key: 'query', text, executed })
   }
 
   parse(command: Command): void {
     const { prepared, statement } = command
     if (prepared !== undefined) this.#statements.set(prepared)
-    this.#line(F.Parse, { stmt_name: statement }, 'parse_query', prepared?.text)
+    this.#line(F.Parse, { stmt_name: statement }, { text_key: 'parse_query', text: prepared?.text })
   }
 
   bind(command: Command, values: BoundValues | undefined): void {
@@ -51,31 +61,52 @@ export class MessageLines implements MessageLog {
     if (values !== undefined && prepared !== undefined) (values as PgBoundValues).oids = prepared.oids
     const names = { portal_name: command.portal, stmt_name: command.statement }
     const shown = values ?? (command.execution?.malformed ? undefined : NO_VALUES)
-    this.#line(F.Bind, names, undefined, undefined, shown)
+    this.#line(F.Bind, names, { values_key: 'bind_values', values: shown, bound_text: text })
   }
 
   execute(command: Command): void {
     const text = this.#portals.get(command.portal)?.text
     const empty = text === undefined ? { execute_query: '' } : {}
-    this.#line(F.Execute, { portal_name: command.portal, ...empty }, 'execute_query', text)
+    const names = { portal_name: command.portal, ...empty }
+    this.#line(F.Execute, names, { text_key: 'execute_query', text })
   }
 
-  #line(
-    type: number,
-    fields: Record<string, string>,
-    textKey?: string,
-    text?: QueryText,
-    values?: BoundValues,
-  ): void {
+  /** What SQL's EXECUTEs in the text run; its PREPAREs are remembered as they come. */
+  #executedBy(text: QueryText): QueryText | undefined {
+    if (!NAMES_STATEMENT.test(text.text)) return undefined
+    let executed: QueryText | undefined
+    for (const statement of splitStatements(text.text, text)) {
+      const prepare = parsePrepare(text.text, statement, text)
+      if (prepare !== undefined) {
+        const body = { ...lexedAs(text), text: prepare.body }
+        this.#statements.set({ name: prepare.name, text: body, oids: [], seq: 0 })
+      }
+      const execute = parseExecute(text.text, statement, text)
+      const ran = execute && this.#statements.get(execute.name)?.text
+      if (ran === undefined) continue
+      executed = executed ? { ...lexedAs(text), text: `${executed.text};\n${ran.text}` } : ran
+    }
+    return executed
+  }
+
+  #line(type: number, fields: Record<string, string>, texts: Texts): void {
+    const { text, values, bound_text, executed } = texts
     const line: MessageEvent = {
       event: 'message',
       at: this.#state.now,
       who: this.#state.identity.who,
       direction: '->',
       fields: { ...fields, message_type: String.fromCharCode(type) },
-      ...(textKey === undefined || text === undefined ? {} : { text_key: textKey, text }),
-      ...(values === undefined ? {} : { values_key: 'bind_values', values }),
+      ...(text && texts.text_key && { text_key: texts.text_key, text }),
+      ...(values && texts.values_key && { values_key: texts.values_key, values }),
+      ...(bound_text && { bound_text }),
+      ...(executed && { executed }),
     }
     this.#state.out.push(line)
   }
 }
+
+const lexedAs = ({ standardConformingStrings, dialect }: QueryText): Omit<QueryText, 'text'> => ({
+  standardConformingStrings,
+  dialect,
+})

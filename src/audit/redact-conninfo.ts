@@ -66,7 +66,7 @@ export const quotableForms = (secret: string): readonly string[] => {
     unquoted,
     unescaped,
     decoded,
-    ...unquoted.split(/[/:@?#&]/).filter((piece) => piece.length > 3),
+    ...unquoted.split(/[/:@?#&\s]/).filter((piece) => piece.length > 3),
   ]
 }
 

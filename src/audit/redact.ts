@@ -27,7 +27,7 @@ export const redact = (event: AuditEvent): AuditEvent => {
     case 'session.auth':
       return redactAuth(event)
     case 'session.end':
-      return redactStrings(event, event, ['end_detail'])
+      return redactStrings(event, event, ['end_detail', ...ERROR_KEYS])
     case 'txn.end':
       return redactStrings(event, event, ERROR_KEYS)
     default:
@@ -51,6 +51,7 @@ type Fields = Readonly<Record<string, string | number | boolean>>
 interface Parts extends Strings<(typeof STRING_KEYS)[number]> {
   readonly text?: QueryText | undefined
   readonly executed?: QueryText | undefined
+  readonly bound_text?: QueryText | undefined
   readonly values?: BoundValues | undefined
   readonly rows?: readonly BoundValues[] | undefined
   readonly body_hex?: string | undefined
@@ -68,9 +69,11 @@ const DEFAULT_OPTIONS: ScanOptions = {}
 const redactParts = (event: AuditEvent & { who: Who }, parts: Parts): AuditEvent => {
   const text = parts.text && maskingOf(parts.text)
   const executed = parts.executed && maskingOf(parts.executed)
-  const params = text?.params ?? NO_PARAMS
-  const values = parts.values && maskValues(parts.values, params, parts)
-  const rows = parts.rows?.map((row) => maskValues(row, params, parts))
+  const bound = parts.bound_text ?? parts.text
+  const params = (bound && maskingOf(bound)?.params) ?? NO_PARAMS
+  const texts = { text: bound, executed: parts.executed }
+  const values = parts.values && maskValues(parts.values, params, texts)
+  const rows = parts.rows?.map((row) => maskValues(row, params, texts))
   const strings = hasStrings(parts)
   if (!text && !executed && !values && !rows && !strings) return patched(event, event.who, undefined)
 

@@ -158,3 +158,21 @@ test('passwords have no line', () => {
   ]
   expect(events).toEqual([])
 })
+
+test('tells what values are bound to, and what EXECUTE runs, before any answer came', () => {
+  const session = openSession()
+  session.feed('frontend', frontend.startup({ user: 'alice', database: 'shop' }), 1)
+  session.feed('backend', loggedIn(), 2)
+  const [, bind, query] = session.feed(
+    'frontend',
+    Buffer.concat([
+      frontend.parse('select $1', 's'),
+      frontend.bind({ statement: 's', values: ['x'] }),
+      frontend.query("prepare p (text) as select $1; execute p ('x'); prepare q as select 2; execute q"),
+    ]),
+    3,
+  ) as MessageEvent[]
+  expect(bind?.bound_text?.text).toBe('select $1')
+  expect(bind?.text).toBeUndefined()
+  expect(query?.executed?.text).toBe('select $1;\nselect 2')
+})

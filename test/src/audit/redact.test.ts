@@ -201,6 +201,21 @@ describe('bound values', () => {
     expect(rows?.map(textsOf)).toEqual([['plain value'], ['postgres://u:<redacted>@h']])
   })
 
+  it('of a line of their own are masked by the text that they are bound to', () => {
+    const line: MessageEvent = {
+      event: 'message',
+      at: 1,
+      who,
+      direction: '->',
+      values_key: 'bind_values',
+      values: bound('a', 'hunter2'),
+      bound_text: query("select set_config('my.password', $2, $1)"),
+      fields: {},
+    }
+    const event = redact(line) as MessageEvent
+    expect(textsOf(event.values)).toEqual(['a', '<redacted>'])
+  })
+
   it('of an SQL EXECUTE are masked in its text', () => {
     const executed = query("select dblink_exec('c', format('alter role %I password %L', $1, $2))")
     const event = redacted({ text: query("select 'a'; execute p('bob', 'hunter2'); select 'b'"), executed })
@@ -291,6 +306,22 @@ describe('error texts', () => {
         }),
       ),
     ).not.toContain('hunter2')
+    const end: AuditEvent = {
+      event: 'session.end',
+      at: 1,
+      who,
+      end_by: 'server',
+      end_reason: 'closed',
+      bytes_in: 0,
+      bytes_out: 0,
+      statements: 0,
+      duration_us: 0,
+      error_message: 'database "postgres://bob:hunter2@h/d" does not exist',
+    }
+    expect(redact(end)).toEqual({
+      ...end,
+      error_message: 'database "postgres://bob:<redacted>@h/d" does not exist',
+    })
   })
 })
 
