@@ -1,5 +1,7 @@
 /** Accepts connections, keeps their number and their deadlines, and lets them run out at the end. */
+import { existsSync } from 'node:fs'
 import { BlockList, createServer, isIPv4, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { OpenFlow } from '../flow.ts'
 import { hostPort, type ListenAddress, plainHost, showAddress } from './address.ts'
@@ -186,8 +188,13 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such directory',
 }
 
+// libuv gives EACCES for a missing directory too (uv_pipe_bind).
+const listenCode = (error: NodeJS.ErrnoException, address: ListenAddress): string | undefined =>
+  'path' in address && !existsSync(dirname(address.path)) ? 'ENOENT' : error.code
+
 const listenError = (error: NodeJS.ErrnoException, address: ListenAddress): ConfigError => {
-  const reason = REASONS[error.code ?? ''] ?? error.code ?? error.message
+  const code = listenCode(error, address)
+  const reason = REASONS[code ?? ''] ?? code ?? error.message
   return new ConfigError('environment', 'proxy.listenAddr', `listen ${showAddress(address)}: ${reason}`)
 }
 

@@ -256,6 +256,14 @@ describe('addresses', () => {
     })
   })
 
+  test('a missing directory of a Unix socket is named as such', async () => {
+    const path = join(directory, 'missing', 'listen.sock')
+    await expect(stage.listen({ address: { path } })).rejects.toMatchObject({
+      code: 'environment',
+      message: `listen ${path}: no such directory`,
+    })
+  })
+
   test('Unix sockets on both sides; the file goes with the listener', async () => {
     const path = join(directory, 'listen.sock')
     const remote = join(directory, 'server.sock')
