@@ -91,7 +91,10 @@ class Listening implements Listener, ListenerContext {
 
   async start(): Promise<this> {
     const { address } = this.options
-    if ('path' in address) await clearStaleSocket(address.path)
+    if ('path' in address)
+      await clearStaleSocket(address.path).catch((error: NodeJS.ErrnoException) => {
+        throw listenError(error, address)
+      })
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)))
       this.#server.listen({ ...address, backlog: this.options.backlog ?? BACKLOG }, resolve)
@@ -188,9 +191,11 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'no such directory',
 }
 
-// libuv gives EACCES for a missing directory too (uv_pipe_bind).
+// libuv's uv_pipe_bind gives EACCES for a missing directory too.
 const listenCode = (error: NodeJS.ErrnoException, address: ListenAddress): string | undefined =>
-  'path' in address && !existsSync(dirname(address.path)) ? 'ENOENT' : error.code
+  error.syscall === 'listen' && 'path' in address && !existsSync(dirname(address.path))
+    ? 'ENOENT'
+    : error.code
 
 const listenError = (error: NodeJS.ErrnoException, address: ListenAddress): ConfigError => {
   const code = listenCode(error, address)

@@ -264,6 +264,14 @@ describe('addresses', () => {
     })
   })
 
+  test('a path that cannot be looked at is named with the reason', async () => {
+    const path = join(directory, 'x'.repeat(300), 'listen.sock')
+    await expect(stage.listen({ address: { path } })).rejects.toMatchObject({
+      code: 'environment',
+      message: `listen ${path}: ENAMETOOLONG`,
+    })
+  })
+
   test('Unix sockets on both sides; the file goes with the listener', async () => {
     const path = join(directory, 'listen.sock')
     const remote = join(directory, 'server.sock')
