@@ -72,3 +72,9 @@ export const keepOfReply = (state: PgState, type: number, length: number): numbe
       return 0
   }
 }
+
+/** `count` bodies in a row of a type that is stepped over: rows, or copied data. */
+export const countReplies = (state: PgState, type: number, count: number, bytes: number): void => {
+  if (type === B.DataRow) onDataRow(state, bytes, count)
+  else onCopyData(state, bytes, count)
+}

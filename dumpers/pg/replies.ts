@@ -92,18 +92,18 @@ export const executionOf = (state: PgState, command: Command): Execution => {
 }
 
 /** DataRow, and FunctionCallResponse, which is like one: counted, not kept. */
-export const onDataRow = (state: PgState, length: number): void => {
+export const onDataRow = (state: PgState, length: number, count = 1): void => {
   const execution = state.target ?? runner(state)
   if (execution === undefined) return
-  execution.rows++
+  execution.rows += count
   execution.bytes += length
 }
 
 /** CopyData of the backend. */
-export const onCopyData = (state: PgState, length: number): void => {
+export const onCopyData = (state: PgState, length: number, count = 1): void => {
   const execution = state.target ?? runner(state)
   if (execution === undefined) return
-  execution.copyMessages++
+  execution.copyMessages += count
   execution.copyBytes += length
 }
 

@@ -232,8 +232,8 @@ const pushSync = (state: PgState, body: Body): void => {
   push(state, command, 0)
 }
 
-/** CopyData 'd' of `bytes`: counted, one command for a run of them. */
-export const pushCopyData = (state: PgState, bytes: number): void => {
+/** `count` CopyData 'd' of `bytes` together: counted, one command for a run of them. */
+export const pushCopyData = (state: PgState, bytes: number, count = 1): void => {
   const { queue } = state
   if (queue.head === undefined || state.skipping || state.uncertain || state.ended) return
   let tail = queue.tail
@@ -242,7 +242,7 @@ export const pushCopyData = (state: PgState, bytes: number): void => {
     push(state, tail, 0)
   }
   tail.bytes += bytes
-  tail.messages++
+  tail.messages += count
 }
 
 /** CopyDone 'c' and CopyFail 'f'. */

@@ -22,7 +22,7 @@ import type { Session, SessionContext, SessionTotals } from '../../src/session.t
 import type { LongBind } from './bound-values.ts'
 import { decodeErrorResponse, decodeParameterStatus, decodeStartup } from './decode.ts'
 import { closeCommands, onErrorResponse } from './failures.ts'
-import { keepOfReply, keepOfRequest } from './keep.ts'
+import { countReplies, keepOfReply, keepOfRequest } from './keep.ts'
 import { Login } from './login.ts'
 import { Memory } from './memory.ts'
 import { MessageLines } from './message-detail.ts'
@@ -187,6 +187,7 @@ export class PgSession implements Session {
   #frontendFrames(): FrameHandler {
     return {
       header: (type, length) => this.#frontendHeader(type, length),
+      run: (_type, count, bytes) => requests.pushCopyData(this.#state, bytes, count),
       frame: (type, bytes, start, end, length) => {
         if (type === STARTUP && this.#phase === 'startup') this.#startup(bytes, start, end)
         else this.#request({ type, bytes, start, end, length, long: this.#long })
@@ -265,6 +266,7 @@ export class PgSession implements Session {
   #backendFrames(): FrameHandler {
     return {
       header: (type, length) => keepOfReply(this.#state, type, length),
+      run: (type, count, bytes) => countReplies(this.#state, type, count, bytes),
       frame: (type, bytes, start, end) => this.#reply(type, bytes, start, end),
       beyond: () => {},
       lost: () => {

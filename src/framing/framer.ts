@@ -23,6 +23,11 @@ export interface FrameHandler {
    */
   beyond(type: number, head: Bytes, bytes: Bytes, start: number, end: number): void
   /**
+   * `count` frames of one type in a row, each of which `header` would have answered with {@link SKIP}, of
+   * `bytes` body bytes together: called in its place.
+   */
+  run?(type: number, count: number, bytes: number): void
+  /**
    * The header makes no sense: framing is lost, nothing more is framed. `left` bytes of this chunk were
    * not used.
    */
@@ -65,6 +70,14 @@ export abstract class Framer {
    */
   protected abstract readHeader(bytes: Bytes, at: number): number
 
+  /**
+   * Steps over frames of the type at hand that lie whole in the chunk from `at` on, if they may be told by
+   * {@link FrameHandler.run}; answers the offset behind them.
+   */
+  protected skipRun(_handler: FrameHandler, _chunk: Bytes, at: number): number {
+    return at
+  }
+
   /** Bytes of memory held for a frame that is not complete. */
   get held(): number {
     return this.#kept?.length ?? 0
@@ -101,6 +114,7 @@ export abstract class Framer {
       if (end - at >= length && (keep >= length || keep <= 0)) {
         if (keep !== SKIP) this.#handler.frame(type, chunk, at, keep === 0 ? at : at + length, length)
         at += length
+        if (keep === SKIP && this.#handler.run !== undefined) at = this.skipRun(this.#handler, chunk, at)
       } else {
         this.#open(length, keep)
         at = this.#body(chunk, at)

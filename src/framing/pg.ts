@@ -1,5 +1,5 @@
 import type { Bytes } from '../flow.ts'
-import { Framer } from './framer.ts'
+import { type FrameHandler, Framer } from './framer.ts'
 
 /**
  * What the next header is: `startup` int32 length, no type (a startup, SSL, GSS or cancel request);
@@ -30,6 +30,21 @@ export class PgFramer extends Framer {
     this.headerSize = header === 'typed' ? 5 : header === 'answer' ? 1 : 4
   }
 
+  /** Rows and copied data in a row: a header is looked at, and no more. */
+  protected override skipRun(handler: FrameHandler, chunk: Bytes, start: number): number {
+    const { type } = this
+    if (this.#header !== 'typed' || (type !== DATA_ROW && type !== COPY_DATA)) return start
+    let at = start
+    let count = 0
+    for (const last = chunk.length - TYPED_HEADER; at <= last && chunk[at] === type; count++) {
+      const length = readInt32(chunk, at + 1) - 4
+      if (length < 0 || length > last - at) break
+      at += TYPED_HEADER + length
+    }
+    if (count > 0) handler.run?.(type, count, at - start - count * TYPED_HEADER)
+    return at
+  }
+
   protected override readHeader(bytes: Bytes, at: number): number {
     if (this.#header === 'typed') {
       this.type = bytes[at] as number
@@ -48,6 +63,11 @@ export class PgFramer extends Framer {
     return length < 4 || length > MAX_STARTUP ? -1 : length
   }
 }
+
+/** DataRow 'D' and CopyData 'd': the types that come by the million. */
+const DATA_ROW = 0x44
+const COPY_DATA = 0x64
+const TYPED_HEADER = 5
 
 const readInt32 = (bytes: Bytes, at: number): number =>
   ((bytes[at] as number) << 24) |

@@ -114,3 +114,58 @@ describe('answers are one byte each until told otherwise', () => {
     ])
   })
 })
+
+describe('rows in a row', () => {
+  const rows = Array.from({ length: 40 }, (_, index) => message('D', Buffer.alloc(index % 7)))
+  const copied = Array.from({ length: 9 }, (_, index) => message('d', Buffer.alloc(index * 3)))
+  const complete = message('C', Buffer.from('SELECT 40\0'))
+  const stream = Buffer.concat([...rows, complete, ...copied, complete, ...rows.slice(0, 2)])
+
+  test.each(splits(stream))('are counted as one by one: $name', ({ chunks }) => {
+    const counts = new Map<number, { count: number; bytes: number }>()
+    const order: number[] = []
+    const add = (type: number, count: number, bytes: number): void => {
+      const known = counts.get(type) ?? { count: 0, bytes: 0 }
+      counts.set(type, { count: known.count + count, bytes: known.bytes + bytes })
+      if (order.at(-1) !== type) order.push(type)
+    }
+    const framer = new PgFramer({
+      header: (type, length) => {
+        if (type === code('C')) return length
+        add(type, 1, length)
+        return -1
+      },
+      run: add,
+      frame: (type) => order.push(type),
+      beyond: () => {},
+      lost: () => expect.fail('lost'),
+    })
+    framer.expect('typed')
+    for (const chunk of chunks) framer.feed(chunk)
+    const sizes = (all: readonly Bytes[]): number => all.reduce((sum, { length }) => sum + length - 5, 0)
+    expect(counts.get(code('D'))).toEqual({ count: 42, bytes: sizes([...rows, ...rows.slice(0, 2)]) })
+    expect(counts.get(code('d'))).toEqual({ count: 9, bytes: sizes(copied) })
+    expect(order).toEqual(['D', 'C', 'd', 'C', 'D'].map(code))
+    expect(framer.midFrame).toBe(false)
+  })
+
+  test('a length that makes no sense is lost, and no row', () => {
+    let seen = 0
+    let lost = 0
+    const framer = new PgFramer({
+      header: () => {
+        seen++
+        return -1
+      },
+      run: (_type, count) => {
+        seen += count
+      },
+      frame: () => {},
+      beyond: () => {},
+      lost: () => lost++,
+    })
+    framer.expect('typed')
+    framer.feed(Buffer.concat([...rows.slice(0, 3), Buffer.from('D'), int32(3), Buffer.alloc(9)]))
+    expect([seen, lost]).toEqual([3, 1])
+  })
+})
