@@ -281,7 +281,7 @@ describe('trouble', () => {
     )
   })
 
-  it('waits for room on a real full disk', async (context) => {
+  it('case 65: waits for room on a real full disk', async (context) => {
     const dir = mkdtempSync(join(tmpdir(), 'querytap-full-'))
     const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir])
     if (mounted.status !== 0) {
