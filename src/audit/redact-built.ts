@@ -6,12 +6,10 @@
  */
 import type { Span } from '../sql/scan.ts'
 import type { Hints } from './redact-found.ts'
-import { beginsCommand } from './redact-names.ts'
 
-/** A literal: where it stands, as written, and as meant. */
+/** A literal: where it stands, and as written. */
 export interface Part extends Span {
   readonly raw: string
-  readonly value: string
 }
 
 /** What takes a secret's place. */
@@ -71,10 +69,9 @@ export class Assembly {
   #word = ''
   #linked = false
 
-  /** What takes the place of secrets in the statement, and is not a command by its looks. */
+  /** What takes the place of secrets in the statement. */
   get fillings(): Fillings {
-    const parts = this.#parts.filter(({ value }) => !beginsCommand(value))
-    return { parts, params: this.#params, names: this.#names }
+    return { parts: this.#parts, params: this.#params, names: this.#names }
   }
 
   /** A name, in its folded form. */
@@ -96,7 +93,7 @@ export class Assembly {
     this.#operandToken('value')
     if (this.#inOperand) this.#parts.push(part)
     // the quote that the piece opened is closed in this one
-    if (this.#waits === 'quoted' && part.value.includes("'")) this.#waits = 'closed'
+    if (this.#waits === 'quoted' && part.raw.includes("''")) this.#waits = 'closed'
     this.#word = ''
   }
 

@@ -2,6 +2,7 @@
  * Where a connection string holds a secret: in libpq's `key=value` form or a URI (manual, libpq).
  */
 import type { Span } from '../sql/scan.ts'
+import { isPlain } from './redact-names.ts'
 
 /** The secrets of a connection string. */
 export interface ConninfoSecrets {
@@ -91,7 +92,9 @@ const withStrayWords = (text: string, { start, end }: Span): Span => {
     if (NEXT_KEY.test(text.slice(last, last + 256))) break
     const word = /\S*/y
     word.lastIndex = space.lastIndex
-    last += match[0].length + (word.exec(text)?.[0].length ?? 0)
+    const stray = word.exec(text)?.[0] ?? ''
+    if (!isPlain(stray)) break
+    last += match[0].length + stray.length
     space.lastIndex = last
   }
   return { start, end: last }

@@ -1,10 +1,6 @@
 /** What kind of statement the redactor is in, and where in it: which literals are secrets by their place. */
-import {
-  isHarmlessMappingOption,
-  isSecretName,
-  isSecretOption,
-  mayPrecedePassword,
-} from './redact-names.ts'
+import { isKeyword } from '../sql/scan.ts'
+import { isHarmlessMappingOption, isSecretName, isSecretOption } from './redact-names.ts'
 
 type Kind =
   | 'none'
@@ -145,11 +141,13 @@ export class StatementContext {
     return this.#brackets === 0 && (this.kind === 'role' || this.kind === 'settings')
   }
 
-  /** In a query `options (…)` is a function's call; a misspelt first word makes the server refuse it. */
+  /**
+   * In a query, and behind `:=`, `options (…)` is a function's call; with a misspelt verb the server
+   * refuses it.
+   */
   #mayHaveOptions(): boolean {
-    const [first = ''] = this.#words
-    return (
-      this.kind === 'options' || this.kind === 'mapping' || first === 'import' || mayPrecedePassword(first)
-    )
+    const [first = '', second = ''] = this.#words
+    if (this.kind === 'options' || this.kind === 'mapping' || first === 'import') return true
+    return first !== '' && !isKeyword(first) && CREATED[second] !== undefined
   }
 }

@@ -26,6 +26,10 @@ export class Found {
   }
 
   mask(span: Span, ...words: readonly string[]): void {
+    this.maskAll(span, words)
+  }
+
+  maskAll(span: Span, words: readonly string[]): void {
     this.spans.push(span)
     for (const word of words) this.word(word)
   }

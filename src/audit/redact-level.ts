@@ -3,7 +3,14 @@
  * secrets are. Lexical, not grammatical: a statement that the server would refuse gives its secret away
  * just as well. In a text that the server takes no more is masked than literals that it does not run.
  */
-import { identifierName, Lexer, type Literal, readLiteral, type ScanOptions } from '../sql/scan.ts'
+import {
+  identifierName,
+  Lexer,
+  type Literal,
+  literalValue,
+  readLiteral,
+  type ScanOptions,
+} from '../sql/scan.ts'
 import { Assembly, type Part } from './redact-built.ts'
 import { StatementContext } from './redact-context.ts'
 import { type Found, type Hints, NO_HINTS, type Source } from './redact-found.ts'
@@ -122,7 +129,7 @@ export class Level {
     if (this.#level.depth > 0 && this.#end === 'closed' && this.#awaitsSecret()) this.#end = 'open'
     this.#endStatement()
     for (const part of this.#assigned)
-      if (this.#secretVariables.has(part.variable) && !beginsCommand(part.value)) this.#mask(part)
+      if (this.#secretVariables.has(part.variable)) this.#maskUnlessCommand(part)
     return {
       hints: this.#hints,
       literals: this.#literals,
@@ -233,7 +240,8 @@ export class Level {
   #isRefused(): boolean {
     const lexer = this.#lexer
     const context = this.#context
-    if (context.tokens === 1 && this.#lastIsPassword) return lexer.kind !== 'string'
+    if (context.tokens === 1 && this.#lastIsPassword && this.#level.depth === 0)
+      return lexer.kind !== 'string'
     if (this.#lastIsValue) return !/^[,;)]$/.test(lexer.raw) && !lexer.is('uescape')
     if (!context.isRole) return false
     // Oracle's and MySQL's
@@ -253,7 +261,7 @@ export class Level {
     const { start } = this.#lexer
     this.#refused = true
     if (depth > 0) return 'on'
-    found.mask(source(start, text.length), ...piecesOf(text.slice(start), options))
+    found.maskAll(source(start, text.length), piecesOf(text.slice(start), options))
     return 'stop'
   }
 
@@ -262,52 +270,58 @@ export class Level {
     const lexer = this.#lexer
     this.#literals++
     const { start, end, raw } = lexer
-    const literal = readLiteral(text, lexer, options)
-    const { value } = literal
-    const part: Part = { start, end, raw, value }
+    const part: Part = { start, end, raw }
     this.#isAmbiguous ||= isAmbiguous(raw)
-    const isSecret = isConfigured || this.#isSecret(value)
+    // most literals hold nothing, and are not worth undoing their quotes and escapes
+    const literal = maySecret(raw) || isEscaped(raw) ? readLiteral(text, lexer, options) : undefined
+    const name = literal?.value ?? ''
+    const isSecret = isConfigured || this.#isSecret(part, name)
     const inRole = this.#context.isRole
-    if (this.#last === '(' && this.#beforeLast === 'set_config' && isSecretName(value))
-      this.#configures = 'name'
+    const configures = this.#last === '(' && this.#beforeLast === 'set_config' && isSecretName(name)
+    if (configures) this.#configures = 'name'
     if (isSecret && depth > 0) this.#openSecret(part)
-    if (isSecret && (depth === 0 || lexer.terminated || (this.#context.isCommand && value !== ''))) {
+    if (isSecret && (depth === 0 || lexer.terminated || (this.#context.isCommand && !isEmpty(raw)))) {
       this.#mask(part)
       this.#assembly.literal(part)
     } else this.#literal(part, literal)
-    this.#context.literal(value)
+    this.#context.literal(this.#last === 'language' ? this.#valueOf(part) : '')
     this.#remember('', true)
     this.#lastIsRoleSecret = isSecret && inRole
     this.#lastIsValue = this.#context.inOptions
   }
 
+  #valueOf(part: Part): string {
+    return literalValue(this.#level.text, part, this.#level.options)
+  }
+
   /** The secret is put in its place later, or its end is in another piece. */
-  #openSecret({ start, raw, value }: Part): void {
-    if (value.includes('%')) this.#holes.push(start + raw.indexOf('%'))
+  #openSecret({ start, raw }: Part): void {
+    if (raw.includes('%')) this.#holes.push(start + raw.indexOf('%'))
     if (!this.#lexer.terminated) this.#end = 'quoted'
   }
 
-  #isSecret(value: string): boolean {
+  #isSecret(part: Part, value: string): boolean {
     const last = this.#last
     if (this.#lastTakesSecret || this.#context.takesSecret() || isVerifier(value)) return true
     const name = this.#beforeLast
     // `f(password => 'x')`, `UPDATE pg_authid SET rolpassword = 'x'`
     if ((last !== '=>' || !isSecretName(name)) && (last !== '=' || name !== 'rolpassword')) return false
-    return !beginsCommand(value)
+    return !beginsCommand(this.#valueOf(part))
   }
 
   /** A literal that is no secret: it may hold one, or lack one, or be one by its place. */
-  #literal(part: Part, literal: Literal): void {
+  #literal(part: Part, literal: Literal | undefined): void {
     const { found, source, nested, depth } = this.#level
     const from = found.spans.length
-    const hints = maySecret(part.value)
-      ? nested(part.value, (start, end) => {
-          const inner = literal.source(start, end)
-          return source(inner.start, inner.end)
-        })
-      : NO_HINTS
-    if (this.#context.isRoutine) this.#bodies.push({ literal, from, to: found.spans.length })
-    if (hints === NO_HINTS) {
+    const hints =
+      literal && maySecret(literal.value)
+        ? nested(literal.value, (start, end) => {
+            const inner = literal.source(start, end)
+            return source(inner.start, inner.end)
+          })
+        : NO_HINTS
+    if (literal && this.#context.isRoutine) this.#bodies.push({ literal, from, to: found.spans.length })
+    if (hints === NO_HINTS || !literal) {
       this.#assembly.literal(part)
       const assigned = this.#last === '=' || this.#last === 'default'
       if (depth > 0 && assigned) this.#assigned.push({ ...part, variable: this.#context.variable })
@@ -315,31 +329,39 @@ export class Level {
     }
     this.#statementCommand ||= hints.command
     this.#conninfo ||= hints.conninfo
-    if (!this.#assembly.piece(part.value, hints))
+    if (!this.#assembly.piece(literal.value, hints))
       for (const hole of hints.holes) this.#holes.push(literal.source(hole, hole + 1).start)
     if (!this.#lexer.terminated && depth > 0) this.#end = hints.end
   }
 
-  #mask({ start, end, raw, value }: Part): void {
-    this.#level.found.mask(this.#level.source(start, end), raw, value)
+  #mask(part: Part): void {
+    const { found, source } = this.#level
+    found.mask(source(part.start, part.end), part.raw, this.#valueOf(part))
+  }
+
+  /** On mere suspicion nothing is masked that looks like a statement. */
+  #maskUnlessCommand(part: Part): void {
+    if (!beginsCommand(this.#valueOf(part))) this.#mask(part)
   }
 
   #maskToken(): void {
     const { start, end, raw } = this.#lexer
-    this.#mask({ start, end, raw, value: raw })
+    this.#level.found.mask(this.#level.source(start, end), raw)
   }
 
   #comment(): void {
     const { start, raw } = this.#lexer
-    for (const span of looseSecrets(raw, this.#level.options))
-      this.#mask({ ...span, start: start + span.start, end: start + span.end })
+    const { found, source, options } = this.#level
+    if (!maySecret(raw)) return
+    for (const secret of looseSecrets(raw, options))
+      found.mask(source(start + secret.start, start + secret.end), secret.raw, secret.value)
   }
 
   #endStatement(): void {
     const { depth, found } = this.#level
     if (this.#statementCommand || this.#conninfo) {
       const { parts, params, names } = this.#assembly.fillings
-      for (const part of parts) this.#mask(part)
+      for (const part of parts) this.#maskUnlessCommand(part)
       if (depth === 0) for (const param of params) found.params.add(param)
       for (const name of names) this.#secretVariables.add(name)
     }
@@ -369,10 +391,24 @@ export class Level {
 const isAmbiguous = (raw: string): boolean =>
   raw.includes('\\') && (/^n?'/i.test(raw) || (/^e/i.test(raw) && /[^\0-\x7f]\\/.test(raw)))
 
+/** Characters are written by their numbers. */
+const isEscaped = (raw: string): boolean => /\\[xu0-7]|^u&/i.test(raw)
+
+/** Nothing, or an opening quote. */
+const isEmpty = (raw: string): boolean => /^(?:[ne]|u&)?'$/i.test(raw)
+
+/** So many pieces are more than a message is searched for. */
+const MANY_PIECES = 1000
+
 /** The forms in which a server may quote from a text that it refused. */
 export const piecesOf = (text: string, options: ScanOptions): readonly string[] => {
-  const pieces = (text.match(/[^\s'"]+/g) ?? []).filter((piece) => piece.length > 3)
+  const pieces: string[] = []
+  for (const [piece] of text.matchAll(/[^\s'"]+/g)) {
+    if (piece.length > 3) pieces.push(piece)
+    if (pieces.length > MANY_PIECES) return pieces
+  }
   const lexer = new Lexer(text, options)
-  while (lexer.next()) if (lexer.kind !== 'punctuation') pieces.push(lexer.raw)
+  while (lexer.next() && pieces.length <= MANY_PIECES)
+    if (lexer.kind !== 'punctuation') pieces.push(lexer.raw)
   return pieces
 }

@@ -2,7 +2,7 @@
 import { isKeyword, Lexer } from '../sql/scan.ts'
 
 const MAY_HOLD_SECRET =
-  /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|\\|&['"]|(?:alter|create)(?![\w$])|scram-sha|md5[0-9a-f]{32}/i
+  /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|(?:alter|create)(?![\w$])|scram-sha|md5[0-9a-f]{32}/i
 /** misspelt ones too: a server that knows no option `pasword` tells nobody that its value is a password */
 const SECRET = /pas+w|psw|pwd|passphrase|secret/i
 const SECRET_OPTION =
@@ -11,7 +11,7 @@ const SECRET_OPTION =
  * what the server keeps of a password: it is as good as the password to some, and can be guessed at by
  * all
  */
-const VERIFIER = /^(?:SCRAM-SHA-256\$\d+:.*|md5[0-9a-f]{32})$/s
+const VERIFIER = /^(?:SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+|md5[0-9a-f]{32})$/
 /** settings of the server and of libpq that have such a name */
 const HARMLESS: ReadonlySet<string> = new Set(['password_required', 'password_encryption'])
 const HARMLESS_MAPPING_OPTIONS: ReadonlySet<string> = new Set([
@@ -45,8 +45,8 @@ const VERBS: ReadonlySet<string> = new Set([
 const BEFORE_PASSWORD: ReadonlySet<string> = new Set(['with', 'encrypted', 'unencrypted', 'inherit'])
 
 /**
- * Could the text hold a secret? Cheap, and true too often: names of secrets, connection strings, what
- * can hide either from a look at the letters (escapes), and statements whose every literal may be a secret.
+ * Could the text hold a secret? Cheap, and true too often: names of secrets, connection strings, and
+ * statements whose every literal may be a secret. Who writes a name with escapes hides it from himself.
  */
 export const maySecret = (text: string): boolean => MAY_HOLD_SECRET.test(text)
 
@@ -89,4 +89,4 @@ export const beginsCommand = (text: string): boolean => {
  * outside, any other "literal" must stay readable, or a text could be arranged so that a command in it is
  * not seen.
  */
-export const isPlain = (text: string): boolean => /^[^\s'"();,\\*]*$/.test(text)
+export const isPlain = (text: string): boolean => /^[^\s'"();,\\*|&<>^]*$/.test(text)

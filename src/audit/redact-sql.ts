@@ -18,13 +18,19 @@ import { conninfoSecrets, isConninfo, quotableForms } from './redact-conninfo.ts
 import { Found, type Hints, isOpen, NO_HINTS, type Secrets, type Source } from './redact-found.ts'
 import { Level, type Pattern, piecesOf, type Read } from './redact-level.ts'
 import { looseSecrets, plainSecrets } from './redact-loose.ts'
-import { beginsCommand, isPlain, isVerifier, maySecret } from './redact-names.ts'
+import { beginsCommand, isPlain, isSecretName, isVerifier, maySecret } from './redact-names.ts'
 
 /** In literals deeper within literals only what is a secret on sight is masked. */
 const MAX_DEPTH = 6
-/** So many readings one text is given, those of the literals in it included. */
-const MAX_READINGS = 16
-const ONE_READING = Number.POSITIVE_INFINITY
+/**
+ * A text with its literals is read so many times at most, levels and meanings multiplied: what nobody
+ * writes but to hide something, or to keep us busy, is not masked.
+ */
+const MAX_READS = 12
+/** short ones are read in any case */
+const FREE_LENGTH = 4096
+/** A shorter literal cannot hold a secret with its name. */
+const SHORTEST = 8
 
 /** The secrets of a statement's text; `cut` when the text is only the beginning of what was sent. */
 export const statementSecrets = (text: string, options: ScanOptions, cut = false): Secrets | undefined =>
@@ -39,7 +45,7 @@ export const patternSecrets = (
 
 /** The secrets of a text that is read in one way, the server's own: no more are masked than these. */
 export const secretsAsRead = (text: string, options: ScanOptions): Secrets | undefined =>
-  collect(text, options, false, undefined, ONE_READING)
+  collect(text, options, false, undefined, true)
 
 /** The secrets of a bound value, a connection string or SQL, and what it lacks. */
 export const valueSecrets = (
@@ -48,9 +54,13 @@ export const valueSecrets = (
 ): { readonly secrets: Secrets | undefined; readonly pattern: Pattern | undefined } => {
   if (!maySecret(value)) return { secrets: undefined, pattern: undefined }
   const found = new Found()
-  const hints = readValue({ text: value, options, depth: 1, source: itself, found, share: MAX_READINGS })
+  const work = workFor(value)
+  const hints = readValue({ text: value, options, depth: 1, source: itself, found, work })
   return { secrets: found.secrets(value), pattern: isOpen(hints) ? { value, hints } : undefined }
 }
+
+/** What a secret's name alone tells: the secret stands in the next piece. */
+const OPEN: Hints = { ...NO_HINTS, end: 'open' }
 
 const itself: Source = (start, end) => ({ start, end })
 
@@ -59,10 +69,11 @@ const collect = (
   options: ScanOptions,
   cut: boolean,
   patterns?: ReadonlyMap<number, Pattern>,
-  share = MAX_READINGS,
+  asRead = false,
 ): Secrets | undefined => {
   const found = new Found()
-  const whole: Text = { text, options, depth: 0, source: itself, found, share, cut, patterns }
+  const work = workFor(text)
+  const whole: Text = { text, options, depth: 0, source: itself, found, work, cut, patterns, asRead }
   const { refused } = readText(whole)
   if (refused) maskRefused(text, options, found)
   return found.secrets(text)
@@ -73,7 +84,7 @@ const maskRefused = (text: string, options: ScanOptions, found: Found): void => 
   let start = text.length
   for (const span of [...found.spans, ...looseSecrets(text, options)]) start = Math.min(start, span.start)
   if (start === text.length) return
-  found.mask({ start, end: text.length }, ...piecesOf(text.slice(start), options))
+  found.maskAll({ start, end: text.length }, piecesOf(text.slice(start), options))
 }
 
 /** A text, and what is to be done with it. */
@@ -83,11 +94,15 @@ interface Text {
   readonly depth: number
   readonly source: Source
   readonly found: Found
-  /** readings that it may be given */
-  readonly share: number
+  /** characters that may still be read */
+  readonly work: { left: number }
   readonly cut?: boolean
   readonly patterns?: ReadonlyMap<number, Pattern> | undefined
+  /** in one way only */
+  readonly asRead?: boolean | undefined
 }
+
+const workFor = (text: string) => ({ left: MAX_READS * text.length + FREE_LENGTH })
 
 interface Reading extends Read {
   readonly found: Found
@@ -106,16 +121,15 @@ const readingsOf = (text: string, options: ScanOptions): readonly ScanOptions[] 
 }
 
 const readText = (text: Text): Read => {
-  const first = readAs(text, text.options, text.share)
-  if (!first.isAmbiguous || text.share === ONE_READING) {
+  const { options, asRead, work } = text
+  const first = readAs(text, options)
+  if (!first.isAmbiguous || asRead) {
     text.found.take(first.found)
     return first
   }
-  const readings = readingsOf(text.text, text.options)
-  const share = Math.floor(text.share / readings.length)
-  // nobody nests texts of several meanings so deeply but in order to hide something
-  if (share === 0) return { ...first, hints: NO_HINTS }
-  const all = readings.map((reading) => readAs(text, reading, share))
+  const readings = readingsOf(text.text, options)
+  if (text.depth > 0 && work.left < readings.length * text.text.length) return { ...first, hints: NO_HINTS }
+  const all = readings.map((reading) => readAs(text, reading))
   const possible = all.filter(({ refused }) => !refused)
   if (possible.length > 0) text.found.takeCommon(possible.map(({ found }) => found))
   else for (const { found } of text.depth > 0 ? all.slice(0, 1) : all) text.found.take(found)
@@ -129,13 +143,17 @@ const readText = (text: Text): Read => {
   }
 }
 
-const readAs = (text: Text, options: ScanOptions, share: number): Reading => {
+const readAs = (whole: Text, options: ScanOptions): Reading => {
+  const { text, depth, source, work, patterns, asRead } = whole
   const found = new Found()
-  const { depth } = text
-  const nested = (value: string, source: Source): Hints =>
-    readValue({ text: value, options, depth: depth + 1, source, found, share })
-  const level = new Level({ ...text, options, found, nested })
-  return { ...level.read(text.cut === true), found }
+  work.left -= text.length
+  const nested = (value: string, from: Source): Hints => {
+    if (value.length < SHORTEST || work.left < value.length) return NO_HINTS
+    if (/^\w+$/.test(value)) return isSecretName(value.toLowerCase()) ? OPEN : NO_HINTS
+    return readValue({ text: value, options, depth: depth + 1, source: from, found, work, asRead })
+  }
+  const level = new Level({ text, options, depth, source, found, nested, patterns })
+  return { ...level.read(whole.cut === true), found }
 }
 
 /** A literal's or a bound value: connection string, or SQL, or neither. */

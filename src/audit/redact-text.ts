@@ -16,17 +16,17 @@ export interface Masking {
 
 const CLEAN = Symbol('clean')
 
-/** The text's secrets masked; undefined when it has none. */
-export const maskingOf = (text: QueryText): Masking | undefined => {
+/** The text's secrets masked; undefined when it has none. `cut`: it may be the beginning of another text. */
+export const maskingOf = (text: QueryText, cut = text.truncated !== undefined): Masking | undefined => {
   const known = text.masking as Masking | typeof CLEAN | undefined
   if (known !== undefined) return known === CLEAN ? undefined : known
-  const masking = mask(text)
+  const masking = mask(text, cut)
   text.masking = masking ?? CLEAN
   return masking
 }
 
-const mask = (query: QueryText): Masking | undefined => {
-  const secrets = statementSecrets(query.text, query, query.truncated !== undefined)
+const mask = (query: QueryText, cut: boolean): Masking | undefined => {
+  const secrets = statementSecrets(query.text, query, cut)
   const tail = query.truncated?.tail
   const maskedTail = tail === undefined ? undefined : maskTail(tail, query)
   if (!secrets && maskedTail === tail) return undefined

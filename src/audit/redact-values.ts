@@ -4,7 +4,6 @@ import type { ScanOptions } from '../sql/scan.ts'
 import type { Secrets } from './redact-found.ts'
 import type { Pattern } from './redact-level.ts'
 import { maskSpans, REDACTED } from './redact-mask.ts'
-import { maySecret } from './redact-names.ts'
 import { patternSecrets, valueSecrets } from './redact-sql.ts'
 
 /** Shorter values cannot hold a connection string or a statement with a secret. */
@@ -67,7 +66,7 @@ const secretsOf = (values: BoundValues, index: number, options: ScanOptions): Of
   const type = values.type(index)
   if (type !== undefined && PLAIN_TYPE.test(type)) return NOTHING
   const text = values.text(index)
-  if (text === null || !maySecret(text)) return NOTHING
+  if (text === null) return NOTHING
   return valueSecrets(HEX.test(text) ? Buffer.from(text.slice(2), 'hex').toString() : text, options)
 }
 

@@ -68,7 +68,8 @@ const DEFAULT_OPTIONS: ScanOptions = {}
 
 const redactParts = (event: AuditEvent & { who: Who }, parts: Parts): AuditEvent => {
   const text = parts.text && maskingOf(parts.text)
-  const executed = parts.executed && maskingOf(parts.executed)
+  // the server took it: if it breaks off it was cut
+  const executed = parts.executed && maskingOf(parts.executed, true)
   const bound = parts.bound_text ?? parts.text
   const params = (bound && maskingOf(bound)?.params) ?? NO_PARAMS
   const texts = { text: bound, executed: parts.executed }

@@ -25,7 +25,7 @@ const SETUP = `
   CREATE TABLE marks (n int);
   CREATE FUNCTION mark(int) RETURNS int LANGUAGE sql AS 'INSERT INTO public.marks VALUES ($1) RETURNING n';
   CREATE DOMAIN password AS text; CREATE DOMAIN secret AS text; CREATE DOMAIN api_key AS text;
-  CREATE FUNCTION options(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+  CREATE FUNCTION options(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; RETURN 1; EXCEPTION WHEN syntax_error THEN RETURN 0; END';
   CREATE FUNCTION named(password text) RETURNS int LANGUAGE sql AS 'SELECT 1';
   CREATE FUNCTION run(text) RETURNS int LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; RETURN 1; END';
   CREATE FOREIGN DATA WRAPPER w;
@@ -34,7 +34,8 @@ const SETUP = `
 /** Other letters in the same quotes: of a literal another value, of code nothing that the server takes. */
 const scrambled = (raw: string): string => {
   const opening = /^(?:\$\w*\$|[ne](?=\\?')|u&)?/i.exec(raw)![0]
-  const closing = opening.startsWith('$') ? opening : ''
+  const isClosed = raw.endsWith(opening) && raw.length >= 2 * opening.length
+  const closing = opening.startsWith('$') && isClosed ? opening : ''
   const inside = raw.slice(opening.length, raw.length - closing.length)
   return opening + inside.replace(/\\[a-z]|[a-z]/gi, (part) => (part.length === 1 ? 'z' : part)) + closing
 }

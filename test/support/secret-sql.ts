@@ -230,8 +230,9 @@ class Generator {
         () => `perform alter role, run(${this.#command()}) from (select 1 as alter) q`,
         () => this.#role(),
         () => `if true then ${this.#role()}; end if`,
+        () => `n := options(${this.#pick(['', 'password ', 'api_key '])}${this.#command()})`,
       ])()
-    return `begin ${this.#list(1, 3, statement).join('; ')}; end`
+    return `declare n int; begin ${this.#list(1, 3, statement).join('; ')}; end`
   }
 
   #statement(): string {

@@ -197,6 +197,7 @@ describe('as tools write it', () => {
   secret('a misspelt verb', "crate role bob login password «'x'»; altr user \"a b\" with password «'y'»")
   secret('Oracle', 'create user bob identified by «hunter2 profile p»')
   secret('words nobody quoted', "select dblink_connect('host=h password=«my pass word» user=u')")
+  secret('but no code', "select run('x = 1 password = «1» os.system(2)')")
   secret('quotes nobody doubled', "alter role bob password «'it's' login»")
   secret('more than one literal', "alter role bob password «'a' || 'b'»")
   secret('USING', "do $$ begin execute 'alter role bob password $1' using «'x'», 'y'; end $$")
@@ -216,6 +217,8 @@ describe('what the server runs is not masked', () => {
     "select dblink_exec('c', 'op table t'), format('alter role x password %L', run('xdrop'))",
     "create foreign table t (password text default run('xdrop')) server s",
     "select options(password 'x'), options(api_key 'y')",
+    "(select options(password 'x')); with y as (select 1) select options(api_key 'y')",
+    "do $$ begin x := options(password 'drop table t'); end $$",
     'do $$ x password \'\nimport os; os.system("x")\n\' $$ language plpython3u',
     "do '/*host=x password=*/begin/**/drop/**/table/**/t;end'",
     "do 'begin/*postgres://a:*/drop/**/table/**/t;/*@*/end'",
