@@ -35,19 +35,23 @@ export const maskValues = (
   { text, executed }: Texts,
 ): Masked | undefined => {
   const options = text ?? DEFAULT_OPTIONS
-  const masked = new MaskedValues(values)
-  const patterns = new Map<number, Pattern>()
+  let masked: MaskedValues | undefined
+  let patterns: Map<number, Pattern> | undefined
   for (let index = 0; index < values.count; index++) {
-    if (params.has(index + 1)) masked.maskWhole(index)
-    else {
-      const { secrets, pattern } = secretsOf(values, index, options)
-      if (secrets) masked.maskPart(index, secrets)
-      if (pattern) patterns.set(index + 1, pattern)
+    const { secrets, pattern } = params.has(index + 1) ? WHOLE : secretsOf(values, index, options)
+    if (secrets) {
+      masked ??= new MaskedValues(values)
+      masked.mask(index, secrets)
+    }
+    if (pattern) {
+      patterns ??= new Map()
+      patterns.set(index + 1, pattern)
     }
   }
-  if (patterns.size > 0)
-    for (const query of [text, executed])
-      for (const param of query ? fillingsOf(query, patterns) : []) masked.maskWhole(param - 1)
+  if (patterns === undefined) return masked
+  masked ??= new MaskedValues(values)
+  for (const query of [text, executed])
+    for (const param of query ? fillingsOf(query, patterns) : []) masked.mask(param - 1, 'whole')
   return masked.any ? masked : undefined
 }
 
@@ -56,10 +60,11 @@ const fillingsOf = (query: QueryText, patterns: ReadonlyMap<number, Pattern>): I
   patternSecrets(query.text, query, patterns)?.params ?? []
 
 interface OfValue {
-  readonly secrets: Secrets | undefined
+  readonly secrets: Secrets | 'whole' | undefined
   readonly pattern: Pattern | undefined
 }
 const NOTHING: OfValue = { secrets: undefined, pattern: undefined }
+const WHOLE: OfValue = { secrets: 'whole', pattern: undefined }
 
 const secretsOf = (values: BoundValues, index: number, options: ScanOptions): OfValue => {
   if (values.byteLength(index) < SHORTEST_SECRET) return NOTHING
@@ -87,19 +92,17 @@ class MaskedValues implements Masked {
     return this.#masked.length > 0
   }
 
-  maskWhole(index: number): void {
+  mask(index: number, secrets: Secrets | 'whole'): void {
     const text = index < this.count ? this.#values.text(index) : null
     if (text === null) return
-    this.words.add(text)
-    this.#masked[index] = REDACTED
-  }
-
-  maskPart(index: number, secrets: Secrets): void {
-    const text = this.#values.text(index)
-    if (text === null || secrets.spans.length === 0) return
-    for (const word of secrets.words) this.words.add(word)
-    // the spans are those of the bytes, not of their hex form
-    this.#masked[index] = HEX.test(text) ? REDACTED : maskSpans(text, secrets.spans)
+    if (secrets === 'whole') {
+      this.words.add(text)
+      this.#masked[index] = REDACTED
+    } else if (secrets.spans.length > 0) {
+      for (const word of secrets.words) this.words.add(word)
+      // the spans are those of the bytes, not of their hex form
+      this.#masked[index] = HEX.test(text) ? REDACTED : maskSpans(text, secrets.spans)
+    }
   }
 
   text(index: number): string | null {
