@@ -48,6 +48,7 @@ export class StatementContext {
   /** in a SET clause: before or behind TO or = */
   #setting: 'none' | 'name' | 'value' = 'none'
   #isSecretSetting = false
+  #isCommandSetting = false
   #last = ''
 
   /** Is it one of those that set secrets? */
@@ -71,6 +72,11 @@ export class StatementContext {
     return this.#setting === 'value' && this.#isSecretSetting
   }
 
+  /** Is a literal at this place run by a shell: COPY's PROGRAM, the value of a setting that is a command? */
+  get isProgram(): boolean {
+    return this.#last === 'program' || (this.#setting === 'value' && this.#isCommandSetting)
+  }
+
   /** Directly in the brackets of OPTIONS (…)? */
   get inOptions(): boolean {
     return this.#list !== -1 && this.#brackets === this.#list + 1
@@ -86,7 +92,10 @@ export class StatementContext {
     this.#tokens++
     if (!quoted) this.#keyword(name)
     if (this.variable === '' && name !== 'declare') this.variable = name
-    if (this.#setting === 'name' && isSecretName(name)) this.#isSecretSetting = true
+    if (this.#setting === 'name') {
+      this.#isSecretSetting ||= isSecretName(name)
+      this.#isCommandSetting ||= name.endsWith('_command')
+    }
     if (this.#list !== -1) this.#option = name
     if (this.#last === 'language') this.language = name.toLowerCase()
     this.#last = name

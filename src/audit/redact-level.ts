@@ -312,6 +312,10 @@ export class Level {
   /** A literal that is no secret: it may hold one, or lack one, or be one by its place. */
   #literal(part: Part, literal: Literal | undefined): void {
     const { found, source, nested, depth } = this.#level
+    if (this.#context.isProgram) {
+      if (literal) this.#maskPlain(literal)
+      return
+    }
     const from = found.spans.length
     const hints =
       literal && maySecret(literal.value)
@@ -376,13 +380,17 @@ export class Level {
 
   /** What was taken for literals in another language's code may be code. */
   #forgetBodies(): void {
-    const { found, source, options } = this.#level
     for (const { literal, from, to } of this.#bodies.toReversed()) {
-      found.spans.splice(from, to - from)
-      for (const { start, end, raw } of plainSecrets(literal.value, options)) {
-        const inner = literal.source(start, end)
-        found.mask(source(inner.start, inner.end), raw)
-      }
+      this.#level.found.spans.splice(from, to - from)
+      this.#maskPlain(literal)
+    }
+  }
+
+  #maskPlain(literal: Literal): void {
+    const { found, source, options } = this.#level
+    for (const { start, end, raw } of plainSecrets(literal.value, options)) {
+      const inner = literal.source(start, end)
+      found.mask(source(inner.start, inner.end), raw)
     }
   }
 }

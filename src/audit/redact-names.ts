@@ -13,7 +13,12 @@ const SECRET_OPTION =
  */
 const VERIFIER = /^(?:SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+|md5[0-9a-f]{32})$/
 /** settings of the server and of libpq that have such a name */
-const HARMLESS: ReadonlySet<string> = new Set(['password_required', 'password_encryption'])
+const HARMLESS: ReadonlySet<string> = new Set([
+  'password_required',
+  'password_encryption',
+  'ssl_passphrase_command',
+  'ssl_passphrase_command_supports_reload',
+])
 const HARMLESS_MAPPING_OPTIONS: ReadonlySet<string> = new Set([
   'user',
   'username',
@@ -89,4 +94,4 @@ export const beginsCommand = (text: string): boolean => {
  * outside, any other "literal" must stay readable, or a text could be arranged so that a command in it is
  * not seen.
  */
-export const isPlain = (text: string): boolean => /^[^\s'"();,\\*|&<>^]*$/.test(text)
+export const isPlain = (text: string): boolean => /^[^\s'"();,\\*|&<>^`$]*$/.test(text)

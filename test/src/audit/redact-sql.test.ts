@@ -197,6 +197,7 @@ describe('as tools write it', () => {
   secret('a misspelt verb', "crate role bob login password «'x'»; altr user \"a b\" with password «'y'»")
   secret('Oracle', 'create user bob identified by «hunter2 profile p»')
   secret('words nobody quoted', "select dblink_connect('host=h password=«my pass word» user=u')")
+  secret('in a program', "copy t from program 'curl https://bob:«x»@h/'")
   secret('but no code', "select run('x = 1 password = «1» os.system(2)')")
   secret('quotes nobody doubled', "alter role bob password «'it's' login»")
   secret('more than one literal', "alter role bob password «'a' || 'b'»")
@@ -220,6 +221,8 @@ describe('what the server runs is not masked', () => {
     "(select options(password 'x')); with y as (select 1) select options(api_key 'y')",
     "do $$ begin x := options(password 'drop table t'); end $$",
     'do $$ x password \'\nimport os; os.system("x")\n\' $$ language plpython3u',
+    "copy t from program 'a://b:`evil`@c'",
+    "alter system set archive_command = 'a://b:`evil`@c'; alter system set ssl_passphrase_command to 'evil'",
     "do '/*host=x password=*/begin/**/drop/**/table/**/t;end'",
     "do 'begin/*postgres://a:*/drop/**/table/**/t;/*@*/end'",
   ])
