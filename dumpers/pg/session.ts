@@ -39,6 +39,7 @@ type Phase = 'startup' | 'asking' | 'login' | 'ready' | 'opaque' | 'lost' | 'ove
  * request.
  */
 const MAX_HELD = 65_536
+const NOTHING: Bytes = Buffer.alloc(0)
 /** First byte of a TLS record that holds a handshake. */
 const TLS_HANDSHAKE = 0x16
 
@@ -50,7 +51,9 @@ export class PgSession implements Session {
   #phase: Phase = 'startup'
   /** what the server was asked while `asking` */
   #asked: 'tls' | 'gss' = 'tls'
-  #held: Bytes | undefined
+  /** frontend bytes whose meaning awaits that answer; it grows with what has come */
+  #held: Bytes = NOTHING
+  #heldBytes = 0
   #firstByte = -1
   #unknownTold = false
   #undecodedIn = 0
@@ -90,7 +93,7 @@ export class PgSession implements Session {
     if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
     if (from === 'backend') this.#feedBackend(chunk)
     else this.#feedFrontend(chunk)
-    this.#memory.account(this.#frontend.held + this.#backend.held + (this.#held?.length ?? 0))
+    this.#memory.account(this.#frontend.held + this.#backend.held + this.#heldBytes)
     return this.#take()
   }
 
@@ -162,17 +165,30 @@ export class PgSession implements Session {
    * this.
    */
   #hold(chunk: Bytes): void {
-    if ((this.#held?.length ?? 0) + chunk.length > MAX_HELD) {
+    if (this.#heldBytes + chunk.length > MAX_HELD) {
       this.#dropHeld(chunk.length, 'overflow')
       return
     }
-    this.#held = this.#held === undefined ? Buffer.from(chunk) : Buffer.concat([this.#held, chunk])
+    const need = this.#heldBytes + chunk.length
+    if (this.#held.length < need) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(need, Math.min(MAX_HELD, 2 * this.#held.length)))
+      this.#held.copy(grown, 0, 0, this.#heldBytes)
+      this.#held = grown
+    }
+    chunk.copy(this.#held, this.#heldBytes)
+    this.#heldBytes = need
+  }
+
+  #takeHeld(): Bytes {
+    const held = this.#held.subarray(0, this.#heldBytes)
+    this.#held = NOTHING
+    this.#heldBytes = 0
+    return held
   }
 
   /** What was held does not join what follows: nobody can tell where a message begins. */
   #dropHeld(more: number, reason: GapReason): void {
-    this.#undecodedIn += (this.#held?.length ?? 0) + more
-    this.#held = undefined
+    this.#undecodedIn += this.#takeHeld().length + more
     this.#stop(reason)
   }
 
@@ -292,8 +308,7 @@ export class PgSession implements Session {
   #answered(byte: number): void {
     if (byte === 0x53 || byte === 0x47) {
       this.#phase = 'opaque'
-      this.#undecodedIn += this.#held?.length ?? 0
-      this.#held = undefined
+      this.#undecodedIn += this.#takeHeld().length
       this.#backend.stopped = true
       this.#gap(undefined, this.#asked)
       return
@@ -307,10 +322,9 @@ export class PgSession implements Session {
     this.#phase = 'startup'
     this.#backend.expect('typed')
     this.#frontend.stopped = false
-    const held = this.#held
-    this.#held = undefined
+    const held = this.#takeHeld()
     this.#firstByte = -1
-    if (held !== undefined) this.#feedFrontend(held)
+    if (held.length > 0) this.#feedFrontend(held)
   }
 
   #ready(status: string): void {
