@@ -147,7 +147,7 @@ interface StatementKeys extends EventBase, ServerError {
   readonly copy_rows?: number
   readonly copy_bytes?: number
   readonly txn_seq?: number
-  /** PostgreSQL's `I`, `T`, `E` */
+  /** PostgreSQL's `I`, `T`, `E`; MySQL's SERVER_STATUS_IN_TRANS as `T`, without it `I` */
   readonly txn_status?: string
   readonly warnings?: number
   readonly character_set?: string
@@ -182,6 +182,39 @@ export interface Cancel extends EventBase {
   readonly backend_pid?: number
   /** conn_id of the session whose statement is to be cancelled; absent when no session here has that key */
   readonly target_conn_id?: string
+  /** MySQL: the statement (KILL, COM_PROCESS_KILL) that asks for it, in its own session */
+  readonly stmt_seq?: number
+  /** MySQL: the whole connection is to end, or the statement that it runs */
+  readonly cancel_scope?: 'connection' | 'query'
+}
+
+/** MySQL's COM_CHANGE_USER: a new log-in on the same connection. `who` is the new user when it succeeded. */
+export interface ChangeUser extends EventBase, ServerError {
+  readonly event: 'change_user'
+  readonly outcome: 'success' | 'error' | 'unknown'
+  /** whom the client asked to become, and with which database */
+  readonly new_username?: string
+  readonly new_database?: string
+  /** who it was before */
+  readonly previous_username?: string
+  readonly auth_method?: string
+  readonly character_set?: string
+  readonly malformed?: boolean
+  readonly duration_us?: number
+}
+
+/** LOAD DATA LOCAL INFILE: the server asked the client for a file. The name is the server's choice. */
+export interface LocalInfile extends EventBase {
+  readonly event: 'local_infile'
+  /** of the statement to which the server answered with the request */
+  readonly stmt_seq: number
+  readonly infile_name: string
+  /** the name's bytes as `\x` hex, where they are not valid in the connection's character set */
+  readonly infile_name_hex?: string
+  /** what the client sent: bytes, and their SHA-256; 0 bytes when it refused */
+  readonly infile_bytes: number
+  readonly infile_sha256?: string
+  readonly duration_us?: number
 }
 
 export interface Replication extends EventBase {
@@ -292,6 +325,8 @@ export type AuditEvent =
   | Prepare
   | TxnEnd
   | Cancel
+  | ChangeUser
+  | LocalInfile
   | Replication
   | Gap
   | MessageEvent
