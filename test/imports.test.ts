@@ -19,7 +19,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   framing: ['errors', 'flow'],
   'framing/proxy-header': ['errors', 'flow', 'framing'],
   sql: ['errors', 'flow'],
-  dumper: ['errors', 'flow', 'event', 'session', 'framing', 'sql'],
+  'dumpers/common': ['errors', 'flow', 'event', 'framing'],
+  dumper: ['errors', 'flow', 'event', 'session', 'framing', 'sql', 'dumpers/common'],
   'dumpers/index': ['errors', 'session', 'dumper'],
   proxy: ['errors', 'log', 'flow', 'session', 'framing/proxy-header'],
   capture: ['errors', 'log', 'flow', 'session', 'framing/proxy-header'],
@@ -48,6 +49,7 @@ const IMPURE =
 const partOf = (file: string): string => {
   if (file.startsWith('config/')) return 'config'
   if (file === 'dumpers/index.ts') return 'dumpers/index'
+  if (file.startsWith('dumpers/common/')) return 'dumpers/common'
   if (file.startsWith('dumpers/')) return 'dumper'
   if (file === 'src/framing/proxy-header.ts') return 'framing/proxy-header'
   return file.replace(/^src\//, '').replace(/[/.].*$/, '')
@@ -132,6 +134,8 @@ describe('imports', () => {
     ['src/framing/pg.ts', 'src/log.ts', false],
     ['dumpers/pg/session.ts', 'dumpers/pg/decode.ts', true],
     ['dumpers/pg/session.ts', 'dumpers/mysql/decode.ts', false],
+    ['dumpers/pg/session.ts', 'dumpers/common/queue.ts', true],
+    ['dumpers/common/queue.ts', 'dumpers/pg/commands.ts', false],
     ['dumpers/pg/session.ts', 'src/log.ts', false],
     ['src/proxy/listener.ts', 'src/framing/proxy-header.ts', true],
     ['src/proxy/listener.ts', 'src/framing/pg.ts', false],

@@ -2,8 +2,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { BoundValues } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
+import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
 import { serverName } from './names.ts'
-import { type TextDecoding, UTF8 } from './text.ts'
 import { decodeBinary, typeName } from './values.ts'
 
 /** What every form of kept values shares: types and formats by position. */

@@ -5,6 +5,7 @@
 import type { ServerError } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import type { Cursor } from '../../src/framing/cursor.ts'
+import type { TextDecoding } from '../common/text-decoding.ts'
 import {
   type Bind,
   CANCEL_REQUEST,
@@ -18,7 +19,6 @@ import {
   type StartupPacket,
 } from './messages.ts'
 import { readName } from './names.ts'
-import type { TextDecoding } from './text.ts'
 
 /** PostgreSQL 3 is the only major version in use since 2003. */
 const MAJOR = 3

@@ -1,7 +1,7 @@
 /** Names of statements and portals, as the server tells them apart. */
 import type { Bytes } from '../../src/flow.ts'
 import type { Cursor } from '../../src/framing/cursor.ts'
-import { type TextDecoding, UTF8 } from './text.ts'
+import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
 
 /** NAMEDATALEN - 1: the server's tables of statements and portals compare no more bytes of a name. */
 const MAX_NAME_BYTES = 63

@@ -5,8 +5,9 @@
  */
 import type { Outcome, QueryText } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
+import { LongText } from '../common/long-text.ts'
 import { LongBind, type PgBoundValues, PgValues } from './bound-values.ts'
-import { Command, type CommandKind } from './commands.ts'
+import { Command, type CommandKind, codeOfKind } from './commands.ts'
 import {
   decodeBind,
   decodeExecute,
@@ -19,7 +20,7 @@ import { Execution } from './execution.ts'
 import { type Bind, F, type FunctionCall, type Span } from './messages.ts'
 import { readName, serverName } from './names.ts'
 import type { PgState } from './state.ts'
-import { LongText, makeText, repeatedText } from './text.ts'
+import { formOf, makeText, repeatedText } from './text.ts'
 
 /** Most bytes of an undecodable body that its record shows. */
 const MAX_BODY_HEX = 1024
@@ -56,7 +57,7 @@ export const openLong = (state: PgState, type: number, head: Bytes): LongText | 
 
 const openLongText = (bytes: Bytes, start: number, max: number): LongText => {
   const cut = Math.min(start + max, bytes.length)
-  const text = new LongText(bytes.subarray(start, cut))
+  const text = new LongText(bytes.subarray(start, cut), true)
   text.add(bytes, cut, bytes.length)
   return text
 }
@@ -65,7 +66,10 @@ const textOf = (state: PgState, bytes: Bytes, { start, end }: Span, make = makeT
   const { decoding, standardConformingStrings } = state
   const max = Math.min(state.limits.maxQueryBytes, state.textLimit)
   if (end - start <= max) return make(bytes, start, end, decoding, standardConformingStrings)
-  return openLongText(bytes.subarray(0, end), start, max).finish(decoding, standardConformingStrings)
+  return openLongText(bytes.subarray(0, end), start, max).finish(
+    decoding,
+    formOf(standardConformingStrings),
+  )
 }
 
 const hexOf = (body: Body): string =>
@@ -88,7 +92,7 @@ const pushQuery = (state: PgState, body: Body): void => {
 /** The text of a Query; undefined when its body is more, or less, than a text and its NUL. */
 const queryText = (state: PgState, body: Body): QueryText | undefined => {
   if (body.long instanceof LongText) {
-    const text = body.long.finish(state.decoding, state.standardConformingStrings)
+    const text = body.long.finish(state.decoding, formOf(state.standardConformingStrings))
     return text.truncated?.bytes === body.length - 1 ? text : undefined
   }
   try {
@@ -108,7 +112,7 @@ const pushParse = (state: PgState, body: Body): void => {
   try {
     if (body.long instanceof LongText) {
       command.statement = readName(cursor, state.decoding)
-      text = body.long.finish(state.decoding, state.standardConformingStrings)
+      text = body.long.finish(state.decoding, formOf(state.standardConformingStrings))
     } else {
       const parse = decodeParse(cursor, state.decoding)
       command.statement = parse.statement
@@ -289,7 +293,7 @@ const push = (state: PgState, command: Command, bytes: number): void => {
   const { queue } = state
   command.cost = COMMAND_COST + bytes * 2
   if (queue.full || queue.cost + command.cost > state.queueLimit) {
-    if (!queue.pushPlaceholder(command.kind)) state.overflowed = true
+    if (!queue.pushPlaceholder(codeOfKind(command.kind))) state.overflowed = true
     // its number goes to the record that is made of the placeholder
     else if (command.execution !== undefined && command.execution.seq === state.seq) state.seq--
     return

@@ -4,12 +4,13 @@ import type { Micros } from '../../src/flow.ts'
 import { Cursor } from '../../src/framing/cursor.ts'
 import type { SessionContext, SessionLimits } from '../../src/session.ts'
 import type { SqlStatement } from '../../src/sql/scan.ts'
+import { CommandQueue } from '../common/queue.ts'
+import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
 import type { PgBoundValues } from './bound-values.ts'
-import { type Command, CommandQueue } from './commands.ts'
+import { type Command, commandOfCode } from './commands.ts'
 import { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
 import { type Portal, PortalStore, PreparedStore } from './statements.ts'
-import { type TextDecoding, UTF8 } from './text.ts'
 import { Transaction } from './transaction.ts'
 
 /** Texts of prepared statements may hold this many times `maxQueryBytes` per session. */
@@ -33,7 +34,7 @@ export interface Scan {
 export class PgState {
   readonly limits: SessionLimits
   readonly context: SessionContext
-  readonly queue: CommandQueue
+  readonly queue: CommandQueue<Command>
   readonly prepared: PreparedStore
   readonly portals: PortalStore
   readonly identity = new Identity()
@@ -86,7 +87,7 @@ export class PgState {
     this.context = context
     this.limits = context.limits
     const { maxQueue, maxStatements, maxQueryBytes } = context.limits
-    this.queue = new CommandQueue(maxQueue, (command) => this.#revive(command))
+    this.queue = new CommandQueue(maxQueue, (code) => this.#revive(code))
     this.prepared = new PreparedStore(maxStatements, maxQueryBytes * STORE_FACTOR)
     this.meant = new PreparedStore(maxStatements, maxQueryBytes * STORE_FACTOR)
     this.portals = new PortalStore(maxStatements, maxQueryBytes * STORE_FACTOR)
@@ -100,14 +101,16 @@ export class PgState {
   }
 
   /** A placeholder's turn has come: it has a record like any other, without its text. */
-  #revive(command: Command): void {
+  #revive(code: number): Command {
+    const command = commandOfCode(code)
     const { kind } = command
-    if (kind !== 'Query' && kind !== 'Bind' && kind !== 'FunctionCall') return
+    if (kind !== 'Query' && kind !== 'Bind' && kind !== 'FunctionCall') return command
     const protocol = kind === 'Query' ? 'simple' : kind === 'Bind' ? 'extended' : 'function'
     const execution = new Execution(++this.seq, protocol, this.now)
     execution.reason = 'overflow'
     if (kind === 'Bind') execution.fetches = 0
     command.execution = execution
+    return command
   }
 
   /** A reply has come for it: what it ran as is known from here on. */

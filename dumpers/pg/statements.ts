@@ -1,7 +1,7 @@
 /** What a session remembers by name: prepared statements and portals. Both stores are bounded. */
 import type { QueryText } from '../../src/event.ts'
+import { Order } from '../common/oldest.ts'
 import type { Execution } from './execution.ts'
-import { Order } from './oldest.ts'
 
 /** Evicted names of which the number of their `prepare` record is still known. */
 const MAX_STUBS = 4096

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { UTF8 } from '../../../dumpers/common/text-decoding.ts'
 import { LongBind, PgValues } from '../../../dumpers/pg/bound-values.ts'
 import { PgSession } from '../../../dumpers/pg/session.ts'
-import { decodingOf, UTF8 } from '../../../dumpers/pg/text.ts'
+import { decodingOf } from '../../../dumpers/pg/text.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import {
   answered,

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { TAIL_BYTES } from '../../../dumpers/common/long-text.ts'
+import { UTF8 } from '../../../dumpers/common/text-decoding.ts'
 import { PgSession } from '../../../dumpers/pg/session.ts'
-import { decodingOf, LongText, makeText, repeatedText, TAIL_BYTES, UTF8 } from '../../../dumpers/pg/text.ts'
+import { decodingOf, makeText, repeatedText } from '../../../dumpers/pg/text.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import {
   answered,
@@ -12,7 +14,6 @@ import {
   type Plain,
   sent,
 } from '../../support/canonical.ts'
-import { splits } from '../../support/chunks.ts'
 import { backend, fromHex, frontend, loggedIn } from '../../support/pg-wire.ts'
 
 const sha256 = (bytes: Bytes | string) => createHash('sha256').update(bytes).digest('hex')
@@ -68,50 +69,6 @@ describe('bytes that are not of the encoding are kept as hex beside the text', (
   test('but a replacement character that was sent is a character', () => {
     const bytes = Buffer.from('a\ufffdb')
     expect(makeText(bytes, 0, bytes.length, UTF8, true).hex).toBeUndefined()
-  })
-})
-
-describe('a text longer than what is kept', () => {
-  const rest = Buffer.from(Array.from({ length: 200_000 }, (_, i) => 97 + (i % 26)))
-
-  test.each(splits(rest, 5))('head, length, hash and last bytes: $name', ({ chunks }) => {
-    const long = new LongText(Buffer.from('the head '))
-    for (const chunk of chunks) long.add(chunk, 0, chunk.length)
-    const whole = Buffer.concat([Buffer.from('the head '), rest])
-    expect(long.finish(UTF8, false)).toEqual({
-      text: 'the head ',
-      standardConformingStrings: false,
-      dialect: 'postgresql',
-      truncated: {
-        bytes: whole.length,
-        sha256: sha256(whole),
-        tail: rest.toString('latin1', rest.length - TAIL_BYTES),
-      },
-    })
-  })
-
-  test('ends at its NUL, whatever follows', () => {
-    const long = new LongText(Buffer.from('head'))
-    long.add(Buffer.from('more\0other'), 0, 10)
-    long.add(Buffer.from('still other'), 0, 11)
-    expect(long.finish(UTF8, true).truncated).toEqual({
-      bytes: 8,
-      sha256: sha256('headmore'),
-      tail: 'more',
-    })
-  })
-
-  test('reads nothing of its chunk beside its part', () => {
-    const long = new LongText(Buffer.from('head'))
-    long.add(Buffer.from('\0more\0'), 1, 5)
-    expect(long.finish(UTF8, true).truncated).toMatchObject({ bytes: 8, tail: 'more' })
-  })
-
-  test('its head is a copy', () => {
-    const head = Buffer.from('head')
-    const long = new LongText(head)
-    head.fill(0x78)
-    expect(long.finish(UTF8, true).text).toBe('head')
   })
 })
 
