@@ -38,6 +38,18 @@ export interface FrameHandler {
 export const SKIP = -1
 
 /**
+ * Room for `need` kept bytes of a body that spans chunks, the first `have` of which are in `kept`: it
+ * grows by
+ * doubling with what has arrived, never past `most`.
+ */
+export const grown = (kept: Bytes | undefined, have: number, need: number, most: number): Bytes => {
+  if (kept !== undefined && kept.length >= need) return kept
+  const room = Buffer.allocUnsafeSlow(Math.min(most, Math.max(need, FIRST_KEEP, (kept?.length ?? 0) * 2)))
+  kept?.copy(room, 0, 0, have)
+  return room
+}
+
+/**
  * Splits one direction into frames, whatever pieces its bytes arrive in. A frame that lies within one chunk
  * is handed on in place; of one that spans chunks the wanted bytes are copied, never more than have arrived.
  * Bodies that nobody wants cost an addition per chunk. A dialect says by {@link headerSize} and
@@ -180,14 +192,8 @@ export abstract class Framer {
 
   #store(chunk: Bytes, at: number, wanted: number): void {
     const need = this.#keptHave + wanted
-    const kept = this.#kept
-    if (kept === undefined || kept.length < need) {
-      const size = Math.min(this.#keep, Math.max(need, FIRST_KEEP, (kept?.length ?? 0) * 2))
-      const grown = Buffer.allocUnsafeSlow(size)
-      kept?.copy(grown, 0, 0, this.#keptHave)
-      this.#kept = grown
-    }
-    chunk.copy(this.#kept as Bytes, this.#keptHave, at, at + wanted)
+    this.#kept = grown(this.#kept, this.#keptHave, need, this.#keep)
+    chunk.copy(this.#kept, this.#keptHave, at, at + wanted)
     this.#keptHave = need
   }
 }
