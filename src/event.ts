@@ -282,7 +282,7 @@ export interface SessionEnd extends ServerError {
   readonly event: 'session.end'
   readonly at: Micros
   readonly who: Who
-  readonly end_by: 'client' | 'server' | 'proxy'
+  readonly end_by: 'client' | 'server' | 'proxy' | 'capture'
   readonly end_reason: string
   readonly end_detail?: string
   readonly bytes_in: number

@@ -39,10 +39,13 @@ export interface FlowFacts {
 
 /** Who ended a flow, why, and what had passed. */
 export interface FlowEnd {
-  readonly by: 'client' | 'server' | 'proxy'
+  /** `capture`: the connection may live on, but nothing more of it is shown */
+  readonly by: 'client' | 'server' | 'proxy' | 'capture'
   /**
    * short stable words: `closed`, `reset`, `dial_refused`, `dial_timeout`, `dial_failed`, `login_timeout`,
-   * `connection_limit`, `not_allowed`, `proxy_header`, `tls_refused`, `handshake`, `shutdown`, `idle`
+   * `connection_limit`, `not_allowed`, `proxy_header`, `tls_refused`, `handshake`, `shutdown`, `idle`; of
+   * captures also `refused` (the server reset the first SYN), `reused` (the same addresses and ports began
+   * anew), `capture_end`, `flow_limit`
    */
   readonly reason: string
   /** the system's or the peer's own words, where there are some */
@@ -74,6 +77,11 @@ export interface FlowObserver {
   /** the connection on that side is encrypted from here on and its chunks are plain text again */
   secured(side: Direction, tlsVersion: string, at: Micros): void
   chunk(from: Direction, chunk: Bytes, at: Micros): Ticket
+  /**
+   * What is shown begins in the middle of a connection: log-in and whatever came before were not seen.
+   * Called at most once, before the first chunk, by sources that can miss a beginning.
+   */
+  midStream?(at: Micros): void
   /** so many bytes were lost, or not shown */
   gap(from: Direction, bytes: number, at: Micros): void
   closed(end: FlowEnd, at: Micros): void

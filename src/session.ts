@@ -12,6 +12,11 @@ export interface Session {
    * The array and its events are the caller's.
    */
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[]
+  /**
+   * What is fed begins in the middle of a connection: nobody saw the log-in, and the first chunks may begin
+   * within a frame. Called before anything is fed, at most once; gives the `gap` of reason `mid-stream`.
+   */
+  midStream?(at: Micros): readonly AuditEvent[]
   /** `bytes` of `from` were lost or not shown; harmless inside a body that is not kept. */
   gap(from: Direction, bytes: number, at: Micros): readonly AuditEvent[]
   /** The flow ended: unanswered commands end here, as such. Nothing is fed after it. */

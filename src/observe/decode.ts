@@ -66,6 +66,13 @@ export class FlowDecoder implements FlowObserver {
     return GO
   }
 
+  /** A session that does not know the case is left to find out; the record says why it may not. */
+  midStream(at: Micros): void {
+    const events = this.#session.midStream?.(at)
+    if (events !== undefined) this.#emitAll(events)
+    else this.#emit({ event: 'gap', at, who: this.#who, gap_reason: 'mid-stream' })
+  }
+
   gap(from: Direction, bytes: number, at: Micros): void {
     this.#emitAll(this.#session.gap(from, bytes, at))
   }

@@ -78,6 +78,14 @@ class Tap implements FlowObserver {
     }
   }
 
+  midStream(at: Micros): void {
+    try {
+      this.#inner.midStream?.(at)
+    } catch (error) {
+      this.#detach(error, at)
+    }
+  }
+
   gap(from: Direction, bytes: number, at: Micros): void {
     try {
       this.#inner.gap(from, bytes, at)

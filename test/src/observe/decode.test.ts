@@ -113,6 +113,24 @@ test('detail "message" has lines of messages alone', () => {
   expect(events()[0]).toMatchObject({ fields: { conn_seq_num: 3, message_type: 'Q' } })
 })
 
+test('a flow that begins in its middle: its session tells it, or the decoder does', () => {
+  const { decoder, events } = openFlow(plain)
+  decoder.midStream(2)
+  expect(events().at(-1)).toMatchObject({ event: 'gap', at: 2, gap_reason: 'mid-stream' })
+  const told = openFlow({
+    name: 'told',
+    open: (context) => ({
+      ...plain.open(context),
+      midStream: (at) => [
+        { event: 'gap', at, who: { dialect: 'told' }, gap_reason: 'mid-stream', detail: 'mine' },
+      ],
+    }),
+  })
+  told.decoder.midStream(3)
+  const gaps = told.events().filter(({ event }) => event === 'gap')
+  expect(gaps).toMatchObject([{ at: 3, detail: 'mine' }])
+})
+
 test('chunks and gaps of both sides are handed on', () => {
   const { decoder, events } = openFlow(plain)
   decoder.chunk('frontend', Buffer.from('a'), 1)

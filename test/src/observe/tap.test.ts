@@ -7,8 +7,8 @@ const DIALLED: FlowFacts = { conn_id: 'c1', remote_addr: '127.0.0.1:1' }
 const END: FlowEnd = { by: 'client', reason: 'closed', bytesIn: 3, bytesOut: 0 }
 const CHUNK = Buffer.from('abc')
 
-type Call = 'open' | 'dialled' | 'secured' | 'chunk' | 'gap' | 'closed'
-const CALLS: readonly Call[] = ['open', 'dialled', 'secured', 'chunk', 'gap', 'closed']
+type Call = 'open' | 'dialled' | 'midStream' | 'secured' | 'chunk' | 'gap' | 'closed'
+const CALLS: readonly Call[] = ['open', 'dialled', 'midStream', 'secured', 'chunk', 'gap', 'closed']
 
 /** Notes its calls, and throws at one of them. */
 const noting = (calls: string[], at?: Call): OpenFlow => {
@@ -18,6 +18,7 @@ const noting = (calls: string[], at?: Call): OpenFlow => {
   }
   const observer: FlowObserver = {
     dialled: () => called('dialled'),
+    midStream: () => called('midStream'),
     secured: () => called('secured'),
     chunk: () => {
       called('chunk')
@@ -35,6 +36,7 @@ const noting = (calls: string[], at?: Call): OpenFlow => {
 const live = (open: OpenFlow): void => {
   const observer = open(FACTS, 1)
   observer.dialled(DIALLED, 2)
+  observer.midStream?.(2)
   observer.secured('frontend', 'TLSv1.3', 3)
   expect(observer.chunk('frontend', CHUNK, 4)).toBe(GO)
   observer.gap('backend', 9, 5)
