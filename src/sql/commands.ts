@@ -3,84 +3,9 @@
  * cursors, change the role, and bound transactions. Each parser takes a text and one of its statements
  * (`splitStatements`) and gives undefined when that statement is another one.
  */
-import { Lexer, type ScanOptions } from './lexer.ts'
-import { identifierName, literalValue } from './literal.ts'
+import type { ScanOptions } from './lexer.ts'
+import { Reader } from './reader.ts'
 import type { SqlStatement } from './statements.ts'
-
-/** The tokens of one statement, one ahead. */
-class Reader {
-  readonly #lexer: Lexer
-  readonly #limit: number
-  readonly #options: ScanOptions
-  more: boolean
-
-  constructor(text: string, statement: SqlStatement, options: ScanOptions) {
-    this.#lexer = new Lexer(text, options, statement.start)
-    this.#limit = statement.end
-    this.#options = options
-    this.more = true
-    this.advance()
-  }
-
-  advance(): void {
-    this.more = this.#lexer.next() && this.#lexer.end <= this.#limit
-  }
-
-  is(word: string): boolean {
-    return this.more && this.#lexer.is(word)
-  }
-
-  isCharacter(character: string): boolean {
-    return this.more && this.#lexer.raw === character
-  }
-
-  /** Steps over the word if it is next. */
-  skip(...words: readonly string[]): boolean {
-    const found = words.some((word) => this.is(word))
-    if (found) this.advance()
-    return found
-  }
-
-  skipCharacter(character: string): boolean {
-    const found = this.isCharacter(character)
-    if (found) this.advance()
-    return found
-  }
-
-  /** Steps over a bracketed list if one is next. */
-  skipBrackets(): void {
-    if (!this.isCharacter('(')) return
-    let depth = 0
-    do {
-      if (this.isCharacter('(')) depth++
-      else if (this.isCharacter(')')) depth--
-      this.advance()
-    } while (this.more && depth > 0)
-  }
-
-  /** A name, quoted or not, stepped over. */
-  name(): string | undefined {
-    const lexer = this.#lexer
-    if (!this.more || (lexer.kind !== 'word' && lexer.kind !== 'quoted')) return undefined
-    const name = identifierName(lexer.text, lexer, this.#options)
-    this.advance()
-    return name
-  }
-
-  /** A name or a string literal, stepped over. */
-  nameOrLiteral(): string | undefined {
-    const lexer = this.#lexer
-    if (!this.more || lexer.kind !== 'string') return this.name()
-    const value = literalValue(lexer.text, lexer, this.#options)
-    this.advance()
-    return value
-  }
-
-  /** What is left of the statement, as written. */
-  rest(): string {
-    return this.more ? this.#lexer.text.slice(this.#lexer.start, this.#limit) : ''
-  }
-}
 
 /** `PREPARE name [(types)] AS body`. */
 export const parsePrepare = (

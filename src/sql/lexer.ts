@@ -1,24 +1,60 @@
 /**
  * Just enough SQL lexing: where each token begins and ends, as the server's own lexer sees it. PostgreSQL's
- * rules (src/backend/parser/scan.l; manual, "Lexical Structure"); MySQL's come with its dumper, as another
- * {@link ScanOptions} and another `scanToken`. Linear in the text's length whatever the text is, and
+ * rules (src/backend/parser/scan.l; manual, "Lexical Structure") or those of MySQL and MariaDB
+ * (sql/sql_lex.cc; manual, "Language Structure"). Linear in the text's length whatever the text is, and
  * tolerant: an unterminated literal or comment runs to the end of the text.
  */
+import {
+  AMPERSAND,
+  BACKTICK,
+  classOf,
+  DASH,
+  DIGIT,
+  DOLLAR,
+  DOT,
+  DOUBLE_QUOTE,
+  endOfBlockComment,
+  endOfExecutableOpening,
+  endOfLine,
+  endOfMysqlString,
+  endOfNumber,
+  endOfString,
+  fold,
+  HASH,
+  IDENT_CONT,
+  IDENT_START,
+  isDashComment,
+  LOWER_CASE,
+  OPERATOR,
+  QUESTION,
+  QUOTE,
+  SLASH,
+  SPACE,
+  STAR,
+  startsComment,
+  TAG_CONT,
+} from './boundaries.ts'
 
 export type TokenKind =
-  /** unquoted identifier or keyword */
+  /** unquoted identifier or keyword; MySQL's introducers (`_utf8`) too */
   | 'word'
-  /** `"…"`, `U&"…"` */
+  /** `"…"`, `U&"…"`; MySQL's `` `…` `` */
   | 'quoted'
-  /** `'…'`, `E'…'`, `U&'…'`, `N'…'`, `B'…'`, `X'…'`, `$tag$…$tag$`, continuations included */
+  /**
+   * `'…'`, `E'…'`, `U&'…'`, `N'…'`, `B'…'`, `X'…'`, `$tag$…$tag$`, continuations included; MySQL's `'…'`,
+   * `"…"`, `N'…'`, `X'…'`, `B'…'`, `0x…`, `0b…`, each of several in a row for itself
+   */
   | 'string'
   | 'number'
-  /** `$1` */
+  /** `$1`; MySQL's `?` */
   | 'param'
   | 'operator'
   /** one character: brackets, comma, semicolon, dot, colon, and whatever the server would refuse */
   | 'punctuation'
-  /** only from {@link Lexer.nextWithComments} */
+  /**
+   * only from {@link Lexer.nextWithComments}; of what MySQL runs as code, the opening `/*!50000` and the
+   * closing alone
+   */
   | 'comment'
 
 /** Half-open range of UTF-16 offsets into the text. */
@@ -37,43 +73,22 @@ export interface ScanOptions {
    * characters).
    */
   readonly wideBackslashes?: boolean
+  /** whose rules; default PostgreSQL's */
+  readonly dialect?: 'postgresql' | 'mysql'
+  /**
+   * MySQL's sql_mode NO_BACKSLASH_ESCAPES: `\` in a literal is itself. Default: `standardConformingStrings`
+   * where that is given (a text of an event has it there), else false.
+   */
+  readonly noBackslashEscapes?: boolean
+  /** MySQL's sql_mode ANSI_QUOTES: `"…"` is an identifier. Default false. */
+  readonly ansiQuotes?: boolean
 }
 
-const SPACE = 1
-const DIGIT = 2
-const IDENT_START = 4
-const OPERATOR = 8
-const DOLLAR = 16
-const IDENT_CONT = IDENT_START | DIGIT | DOLLAR
-const TAG_CONT = IDENT_START | DIGIT
-
-const QUOTE = 0x27
-const DOUBLE_QUOTE = 0x22
-const BACKSLASH = 0x5c
-const DASH = 0x2d
-const SLASH = 0x2f
-const STAR = 0x2a
-const DOT = 0x2e
-const AMPERSAND = 0x26
-const NEWLINE = 0x0a
-const RETURN = 0x0d
-const LOWER_CASE = 0x20
-
-const CLASSES: Uint8Array = (() => {
-  const classes = new Uint8Array(128)
-  const mark = (characters: string, as: number) => {
-    for (const character of characters) classes[character.charCodeAt(0)] = as
-  }
-  mark(' \t\n\r\f\v', SPACE)
-  mark('0123456789', DIGIT)
-  mark('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_', IDENT_START)
-  mark('~!@#^&|`?+-*/%<>=', OPERATOR)
-  mark('$', DOLLAR)
-  return classes
-})()
-
-/** Every byte above 0x7f belongs to identifiers, as in scan.l. NaN (past the end) belongs to nothing. */
-const classOf = (code: number): number => (code < 128 ? CLASSES[code]! : code >= 128 ? IDENT_START : 0)
+/** Is a backslash in the text's plain literals an escape? */
+export const hasBackslashEscapes = (options: ScanOptions): boolean =>
+  options.dialect === 'mysql'
+    ? !(options.noBackslashEscapes ?? options.standardConformingStrings ?? false)
+    : options.standardConformingStrings === false
 
 /**
  * A cursor over the tokens of a text: each `next()` moves it on; `kind`, `start`, `end`, `terminated` tell
@@ -88,14 +103,18 @@ export class Lexer {
   readonly text: string
   readonly #backslashes: boolean
   readonly #wide: boolean
+  readonly #mysql: boolean
+  readonly #ansi: boolean
 
   /** `from` must be outside of any literal and comment. */
   constructor(text: string, options: ScanOptions = {}, from = 0) {
     this.text = text
     this.start = from
     this.end = from
-    this.#backslashes = options.standardConformingStrings === false
+    this.#backslashes = hasBackslashEscapes(options)
     this.#wide = options.wideBackslashes === true
+    this.#mysql = options.dialect === 'mysql'
+    this.#ansi = options.ansiQuotes === true
   }
 
   /** To the next token that is no comment; false at the end of the text. */
@@ -115,7 +134,7 @@ export class Lexer {
       this.end = text.length
       return false
     }
-    this.end = this.#scan(at)
+    this.end = this.#mysql ? this.#scanMysql(at) : this.#scan(at)
     return true
   }
 
@@ -156,6 +175,76 @@ export class Lexer {
     }
   }
 
+  #scanMysql(at: number): number {
+    const { text } = this
+    const code = text.charCodeAt(at)
+    switch (classOf(code)) {
+      case IDENT_START:
+      case DIGIT:
+      case DOLLAR:
+        return this.#mysqlWord(at, code)
+      case OPERATOR:
+        return this.#mysqlOperator(at, code)
+      default:
+        if (code === QUOTE) return this.#mysqlString(at + 1, QUOTE)
+        if (code === DOUBLE_QUOTE)
+          return this.#ansi ? this.#quoted(at + 1) : this.#mysqlString(at + 1, DOUBLE_QUOTE)
+        if (code === DOT && classOf(text.charCodeAt(at + 1)) === DIGIT)
+          return this.#take('number', endOfNumber(text, at))
+        if (text.startsWith(':=', at)) return this.#take('operator', at + 2)
+        return this.#take('punctuation', at + 1)
+    }
+  }
+
+  /** Words may begin with digits; `0x…`, `0b…` and `X'…'` are literals. */
+  #mysqlWord(at: number, code: number): number {
+    const { text } = this
+    if (text.charCodeAt(at + 1) === QUOTE) {
+      const letter = code | LOWER_CASE
+      if (letter === 0x6e /* n */) return this.#mysqlString(at + 2, QUOTE)
+      if (letter === 0x62 /* b */ || letter === 0x78 /* x */) return this.#digits(at + 2)
+    }
+    let end = at + 1
+    while (classOf(text.charCodeAt(end)) & IDENT_CONT) end++
+    if (classOf(code) !== DIGIT) return this.#take('word', end)
+    const word = text.slice(at, Math.min(end, at + 3))
+    if (word.startsWith('0x') || word.startsWith('0b'))
+      return this.#take(word.length > 2 ? 'string' : 'word', end)
+    const number = endOfNumber(text, at)
+    return number < end ? this.#take('word', end) : this.#take('number', number)
+  }
+
+  #mysqlString(inside: number, quote: number): number {
+    const end = endOfMysqlString(this.text, inside, quote, this.#backslashes, this.#wide)
+    this.terminated = end !== -1
+    return this.#take('string', this.terminated ? end : this.text.length)
+  }
+
+  /** `X'…'` and `B'…'`: nothing escapes. */
+  #digits(inside: number): number {
+    const quote = this.text.indexOf("'", inside)
+    this.terminated = quote !== -1
+    return this.#take('string', this.terminated ? quote + 1 : this.text.length)
+  }
+
+  #mysqlOperator(at: number, code: number): number {
+    const { text } = this
+    const next = text.charCodeAt(at + 1)
+    if (code === BACKTICK) return this.#quoted(at + 1, '`')
+    if (code === QUESTION) return this.#take('param', at + 1)
+    if (code === HASH || isDashComment(text, at)) return this.#take('comment', endOfLine(text, at, false))
+    // no expression has these two side by side: they end an executable comment
+    if (code === STAR && next === SLASH) return this.#take('comment', at + 2)
+    if (code === SLASH && next === STAR) {
+      const opening = endOfExecutableOpening(text, at)
+      if (opening !== -1) return this.#take('comment', opening)
+      const end = text.indexOf('*/', at + 2)
+      this.terminated = end !== -1
+      return this.#take('comment', this.terminated ? end + 2 : text.length)
+    }
+    return this.#take('operator', next === code && (text[at] === '|' || text[at] === '&') ? at + 2 : at + 1)
+  }
+
   #take(kind: TokenKind, end: number): number {
     this.kind = kind
     return end
@@ -185,10 +274,10 @@ export class Lexer {
     return this.#take('string', this.terminated ? end : this.text.length)
   }
 
-  #quoted(inside: number): number {
+  #quoted(inside: number, mark = '"'): number {
     const { text } = this
-    let quote = text.indexOf('"', inside)
-    while (quote !== -1 && text.charCodeAt(quote + 1) === DOUBLE_QUOTE) quote = text.indexOf('"', quote + 2)
+    let quote = text.indexOf(mark, inside)
+    while (quote !== -1 && text[quote + 1] === mark) quote = text.indexOf(mark, quote + 2)
     this.terminated = quote !== -1
     return this.#take('quoted', this.terminated ? quote + 1 : text.length)
   }
@@ -223,100 +312,5 @@ export class Lexer {
     }
     // the server cuts trailing + and - off; that moves no boundary of anything but operators
     return this.#take('operator', end)
-  }
-}
-
-/** ASCII letters only, as the server folds identifiers in UTF-8. */
-export const fold = (word: string): string => {
-  const lower = word.toLowerCase()
-  // beyond ASCII toLowerCase does more than the server (and may change the length)
-  return /^[\0-\x7f]*$/.test(word) ? lower : word.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
-}
-
-const startsComment = (text: string, at: number, code: number): boolean =>
-  (code === DASH && text.charCodeAt(at + 1) === DASH) ||
-  (code === SLASH && text.charCodeAt(at + 1) === STAR)
-
-const endOfLine = (text: string, from: number): number => {
-  let at = from
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (code === NEWLINE || code === RETURN) break
-    at++
-  }
-  return at
-}
-
-const endOfBlockComment = (text: string, inside: number): number => {
-  let depth = 1
-  for (let at = inside; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === STAR && text.charCodeAt(at + 1) === SLASH) {
-      at++
-      if (--depth === 0) return at + 1
-    } else if (code === SLASH && text.charCodeAt(at + 1) === STAR) {
-      at++
-      depth++
-    }
-  }
-  return -1
-}
-
-/** Digits, fraction, exponent; what follows (a suffix that newer servers refuse) is the next token. */
-const endOfNumber = (text: string, from: number): number => {
-  const digits = (at: number) => {
-    let end = at
-    while (classOf(text.charCodeAt(end)) === DIGIT) end++
-    return end
-  }
-  let end = digits(from)
-  // `1..10` is a range of PL/pgSQL
-  if (text.charCodeAt(end) === DOT && text.charCodeAt(end + 1) !== DOT) end = digits(end + 1)
-  if ((text.charCodeAt(end) | LOWER_CASE) === 0x65 /* e */) {
-    const sign = text[end + 1] === '+' || text[end + 1] === '-' ? 1 : 0
-    if (classOf(text.charCodeAt(end + 1 + sign)) === DIGIT) end = digits(end + 1 + sign)
-  }
-  return end
-}
-
-const endOfString = (text: string, inside: number, backslashes: boolean, wide: boolean): number => {
-  let at = inside
-  for (;;) {
-    const quote = backslashes ? unescapedQuote(text, at, wide) : text.indexOf("'", at)
-    if (quote === -1) return -1
-    if (text.charCodeAt(quote + 1) === QUOTE) {
-      at = quote + 2
-      continue
-    }
-    const next = continuation(text, quote + 1)
-    if (next === -1) return quote + 1
-    at = next
-  }
-}
-
-const unescapedQuote = (text: string, from: number, wide: boolean): number => {
-  for (let at = from; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) return at
-    if (code === BACKSLASH && !(wide && text.charCodeAt(at - 1) > 0x7f)) at++
-  }
-  return -1
-}
-
-/**
- * Literals that are separated by white space with a newline in it (and `--` comments) are one: the offset
- * behind the quote that opens the next piece, or -1. `from` is just behind a closing quote.
- */
-export const continuation = (text: string, from: number): number => {
-  let newline = false
-  let at = from
-  for (;;) {
-    const code = text.charCodeAt(at)
-    if (code === NEWLINE || code === RETURN) newline = true
-    else if (code === DASH && text.charCodeAt(at + 1) === DASH) {
-      at = endOfLine(text, at)
-      continue
-    } else if (classOf(code) !== SPACE) return code === QUOTE && newline ? at + 1 : -1
-    at++
   }
 }

@@ -1,15 +1,11 @@
 /** What a token's text stands for: the value of a literal, the name of an identifier. */
-import { continuation, fold, Lexer, type ScanOptions, type Span } from './lexer.ts'
+import { continuation, fold } from './boundaries.ts'
+import { Lexer, type ScanOptions, type Span } from './lexer.ts'
+import { Builder, identity, type Literal } from './literal-builder.ts'
+import { mysqlName, readMysqlLiteral } from './mysql-literal.ts'
 
 /** The server keeps so many bytes of a name (NAMEDATALEN - 1), and drops the rest. */
 const MAX_NAME_BYTES = 63
-
-/** A literal's value, and where in the text each of its characters was written. */
-export interface Literal {
-  readonly value: string
-  /** Offset in the text of the span of `value`; what stands for one character is never cut. */
-  source(start: number, end: number): Span
-}
 
 /**
  * The value of the string literal at `token`, as the server would read it; lenient where it would refuse
@@ -21,6 +17,7 @@ export const literalValue = (text: string, token: Span, options: ScanOptions = {
 
 /** {@link literalValue}, with the way back into the text. */
 export const readLiteral = (text: string, token: Span, options: ScanOptions = {}): Literal => {
+  if (options.dialect === 'mysql') return readMysqlLiteral(text, token, options)
   const letter = text.charAt(token.start).toLowerCase()
   if (letter === '$') return dollarQuoted(text, token)
   const plainEscapes = options.standardConformingStrings === false
@@ -42,10 +39,10 @@ export const readLiteral = (text: string, token: Span, options: ScanOptions = {}
 
 /**
  * The name that the word or quoted identifier at `token` stands for: folded to lower case unless quoted, cut
- * to 63 bytes.
+ * to 63 bytes. MySQL's is as written, for what its case means depends on what it names.
  */
 export const identifierName = (text: string, token: Span, options: ScanOptions = {}): string =>
-  truncateName(fullName(text, token, options))
+  options.dialect === 'mysql' ? mysqlName(text, token) : truncateName(fullName(text, token, options))
 
 const fullName = (text: string, token: Span, options: ScanOptions): string => {
   const raw = text.slice(token.start, token.end)
@@ -73,74 +70,6 @@ const dollarQuoted = (text: string, token: Span): Literal => {
   const tag = text.slice(token.start, inside)
   const closed = token.end - token.start >= 2 * tag.length && text.endsWith(tag, token.end)
   return identity(text.slice(inside, closed ? token.end - tag.length : token.end), inside)
-}
-
-const identity = (value: string, base: number): Literal => ({
-  value,
-  source: (start, end) => ({ start: base + start, end: base + end }),
-})
-
-/** Collects a value together with the origin of each of its UTF-16 units. */
-class Builder {
-  readonly #starts: Uint32Array
-  readonly #ends: Uint32Array
-  #parts = ''
-  #bytes: number[] = []
-  #bytesFrom = 0
-  #bytesTo = 0
-
-  constructor(room: number) {
-    this.#starts = new Uint32Array(room)
-    this.#ends = new Uint32Array(room)
-  }
-
-  add(unit: string, start: number, end: number): void {
-    this.#flush()
-    this.#put(unit, start, end)
-  }
-
-  /** Units that stand for themselves, written from `start` on. */
-  addRun(units: string, start: number): void {
-    this.#flush()
-    const at = this.#parts.length
-    for (let unit = 0; unit < units.length; unit++) {
-      this.#starts[at + unit] = start + unit
-      this.#ends[at + unit] = start + unit + 1
-    }
-    this.#parts += units
-  }
-
-  /** A byte of a character that is written byte by byte. */
-  addByte(byte: number, start: number, end: number): void {
-    if (this.#bytes.length === 0) this.#bytesFrom = start
-    this.#bytes.push(byte)
-    this.#bytesTo = end
-  }
-
-  finish(): Literal {
-    this.#flush()
-    const starts = this.#starts
-    const ends = this.#ends
-    return {
-      value: this.#parts,
-      source: (start, end) =>
-        start < end ? { start: starts[start]!, end: ends[end - 1]! } : { start: 0, end: 0 },
-    }
-  }
-
-  #put(units: string, start: number, end: number): void {
-    const at = this.#parts.length
-    this.#starts.fill(start, at, at + units.length)
-    this.#ends.fill(end, at, at + units.length)
-    this.#parts += units
-  }
-
-  #flush(): void {
-    if (this.#bytes.length === 0) return
-    const units = Buffer.from(this.#bytes).toString('utf8')
-    this.#bytes = []
-    this.#put(units, this.#bytesFrom, this.#bytesTo)
-  }
 }
 
 /** `'…'` pieces from `inside` on, doubled quotes and (with an `escape`) backslashes undone. */

@@ -16,5 +16,19 @@ export {
 } from './commands.ts'
 export { isKeyword } from './keywords.ts'
 export { Lexer, type ScanOptions, type Span, type TokenKind } from './lexer.ts'
-export { identifierName, type Literal, literalValue, readLiteral } from './literal.ts'
+export { identifierName, literalValue, readLiteral } from './literal.ts'
+export type { Literal } from './literal-builder.ts'
+export {
+  type Kill,
+  type MysqlTransactionVerb,
+  mysqlTransactionVerb,
+  type PreparedFrom,
+  parseExecuteImmediate,
+  parseKill,
+  parseMysqlDeallocate,
+  parseMysqlExecute,
+  parseMysqlPrepare,
+  parseSetNames,
+  parseUse,
+} from './mysql-commands.ts'
 export { type SqlStatement, splitStatements } from './statements.ts'
