@@ -95,6 +95,8 @@ export type HandshakeStep =
   | { readonly kind: 'reply'; readonly to: Direction; readonly bytes: Bytes; readonly shown: Bytes }
   /** the session is refused: the bytes go to the client, then both sides end with this reason */
   | { readonly kind: 'refuse'; readonly bytes: Bytes; readonly reason: string; readonly shown: Bytes }
+  /** words for the operational log, told once per listener; never bytes of the traffic */
+  | { readonly kind: 'note'; readonly message: string }
   /** everything from here on is forwarded untouched; `forward` steps for what is left over came before it */
   | { readonly kind: 'done' }
 
@@ -128,6 +130,11 @@ export interface Dumper {
   readonly name: string
   /** the server's usual port, by which the dumper is chosen when none is named */
   readonly defaultPort?: number
+  /**
+   * The server speaks before its client does: a proxy dials and passes the server's first words on without
+   * waiting for anything of the client's, a PROXY header included.
+   */
+  readonly serverSpeaksFirst?: boolean
   open(context: SessionContext): Session
   /** Absent: the wire is forwarded untouched from its first byte. */
   handshake?(options: HandshakeOptions): Handshake

@@ -1,9 +1,16 @@
 /** MySQL and MariaDB, protocol version 10. */
+import * as zlib from 'node:zlib'
 import type { Dumper } from '../../src/session.ts'
+import { MysqlHandshake, refusal } from './handshake.ts'
 import { MysqlSession } from './session.ts'
+
+const canDecodeZstd = 'zstdDecompressSync' in zlib
 
 export const mysql: Dumper = {
   name: 'mysql',
   defaultPort: 3306,
+  serverSpeaksFirst: true,
   open: () => new MysqlSession(),
+  handshake: (options) => new MysqlHandshake(options, canDecodeZstd),
+  refusal,
 }

@@ -4,10 +4,12 @@
  *   header   ──PROXY header read──────────▶ dialogue        header  ──broken───────────▶ closed
  *   dialogue ──dialled, handshake done────▶ relay           relay   ──both sides ended─▶ closed
  *   dialogue ──no dial, over the limit────▶ refusing        closing ──client has gone──▶ closed
- *   dialogue ──refused by the handshake───▶ closing
+ *   dialogue ──refused by the handshake───▶ closing         header  ──no dial──────────▶ refusing
  *   refusing ──understood─────────────────▶ closing
  *
- * The dial runs beside the dialogue. Deadlines are looked at by the listener's sweep.
+ * The dial runs beside the dialogue; where the server speaks first, beside the reading of a PROXY header
+ * too, and what the server says goes to the client meanwhile. Deadlines are looked at by the listener's
+ * sweep.
  */
 import type { Socket } from 'node:net'
 import type { Bytes, Direction, FlowFacts, FlowObserver, Micros } from '../flow.ts'
@@ -17,12 +19,15 @@ import { Dialogue, type Stage } from './dialogue.ts'
 import { type Cause, dialReason, Ending, passReset, wordOf } from './ending.ts'
 import { dial, giveBack, HIGH_WATER, type Inlet } from './inlet.ts'
 import { type Counts, Lane } from './pipe.ts'
+import { Postponed } from './postponed.ts'
 import { type ProxyHeaderReader, readProxyHeader } from './proxy-header-reader.ts'
 
 /** What an unreached server has yet to be sent; past it the client is not read. */
 const MOST_EARLY = 64 * 1024
 /** What a handshake may hold whose meaning awaits the server's answer; past it the client is not read. */
 const MOST_UNRESOLVED = 64 * 1024
+/** What a server may say before its client's PROXY header has come; past it the server is not read. */
+const MOST_POSTPONED = 64 * 1024
 /** How long a client that was told the end may take to leave, and one whose server left. */
 const LINGER_MS = 5_000
 const AFTER_SERVER_MS = 60_000
@@ -55,6 +60,8 @@ export class Connection implements Stage, Kept {
   #phase: Phase = 'dialogue'
   #facts: FlowFacts
   #observer: FlowObserver | undefined
+  /** in the observer's place until the PROXY header was read */
+  #postponed: Postponed | undefined
   #server: Inlet | undefined
   #connected = false
   #dialogue: Dialogue | undefined
@@ -85,6 +92,7 @@ export class Connection implements Stage, Kept {
     if (options.proxyProtocol && (verdict === 'welcome' || verdict === 'limit')) {
       this.#phase = 'header'
       if (verdict === 'limit') this.#awaitHeaderInVain()
+      else if (context.dialect?.serverSpeaksFirst) this.#listenFirst()
       readProxyHeader(client, (header, rest) => this.#headerRead(header, rest, verdict, at))
     } else {
       this.#observer = context.openFlow(this.#facts, at)
@@ -116,10 +124,27 @@ export class Connection implements Stage, Kept {
     if (this.#loginBy === NEVER) this.#lingerFor(REFUSING_MS)
   }
 
+  /** Dials before the header has come. */
+  #listenFirst(): void {
+    this.#postponed = new Postponed()
+    this.#observer = this.#postponed
+    this.#dialogue = this.#newDialogue(this.#context.options.tlsClient)
+    this.#dial()
+  }
+
+  /** All facts are known that there will be before a dial: the flow's records begin. */
+  #open(at: Micros): FlowObserver {
+    const observer = this.#context.openFlow(this.#facts, at)
+    this.#observer = observer
+    this.#postponed?.showTo(observer, this.#facts)
+    this.#postponed = undefined
+    return observer
+  }
+
   #headerRead(header: ProxyHeaderReader, rest: Bytes, verdict: Verdict, acceptedAt: Micros): void {
-    const { openFlow, log, options } = this.#context
+    const { log, options } = this.#context
     this.#facts = { ...this.#facts, ...header.facts }
-    this.#observer = openFlow(this.#facts, acceptedAt)
+    this.#open(acceptedAt)
     if (header.invalid !== undefined) {
       const { conn_id, client_addr } = this.#facts
       log.warn({ conn_id, client_addr }, `broken PROXY header: ${header.invalid}`)
@@ -128,8 +153,20 @@ export class Connection implements Stage, Kept {
       return
     }
     if (options.proxyProtocolForward) this.#header = Buffer.from(header.bytes)
-    this.#begin(verdict)
+    if (this.#server) this.#headerAfterDial()
+    else this.#begin(verdict)
     if (rest.length > 0 && !this.#onFrontend(rest, undefined)) this.#client.socket.pause()
+  }
+
+  /** The server was dialled before, and has perhaps spoken, or failed. */
+  #headerAfterDial(): void {
+    this.#client.onChunk = (chunk, loan) => this.#onFrontend(chunk, loan)
+    if (this.#phase !== 'header') return
+    this.#phase = 'dialogue'
+    if (!this.#connected || !this.#server) return
+    if (this.#header) this.#server.socket.write(this.#header)
+    this.#server.resume()
+    if (this.#dialogue?.done) this.#relay(this.#server)
   }
 
   #begin(verdict: Verdict): void {
@@ -177,7 +214,7 @@ export class Connection implements Stage, Kept {
     for (const bytes of this.#early) server.socket.write(bytes)
     this.#early = []
     this.#earlyBytes = 0
-    if (this.#dialogue?.done) this.#relay(server)
+    if (this.#phase === 'dialogue' && this.#dialogue?.done) this.#relay(server)
     else this.#client.resume()
   }
 
@@ -219,13 +256,19 @@ export class Connection implements Stage, Kept {
 
   #onBackend(chunk: Bytes, loan: Buffer | undefined): boolean {
     this.#counts.backend += chunk.length
-    if (this.#phase === 'dialogue') this.#dialogue?.feed('backend', chunk)
+    if (this.#isBefore) this.#dialogue?.feed('backend', chunk)
     if (loan) giveBack(loan)
     if (this.#phase === 'dialogue' && this.#server) {
       if (this.#dialogue?.done) this.#relay(this.#server)
       else if (this.#takesMore()) this.#client.resume()
     }
+    if ((this.#postponed?.bytes ?? 0) > MOST_POSTPONED) return false
     return this.#client.socket.writableLength < HIGH_WATER
+  }
+
+  /** Is this before the relay, and nobody turned away? */
+  get #isBefore(): boolean {
+    return this.#phase === 'dialogue' || this.#phase === 'header'
   }
 
   send(to: Direction, bytes: Bytes): void {
@@ -241,6 +284,10 @@ export class Connection implements Stage, Kept {
     // What is said a second time, to a handshake that refuses, was seen the first time.
     if (this.#isReplaying && from === 'frontend') return
     this.#observer?.chunk(from, bytes, this.#context.clock.now())
+  }
+
+  note(message: string): void {
+    this.#context.warnOnce(message)
   }
 
   broken(error: unknown): void {
@@ -333,7 +380,7 @@ export class Connection implements Stage, Kept {
       this.#lanes[side].end()
       if (side === 'backend') this.#lingerFor(AFTER_SERVER_MS)
     } else if (side === 'backend') {
-      if (this.#phase === 'dialogue') this.#leave(undefined)
+      if (this.#isBefore) this.#leave(undefined)
     } else {
       this.#clientEnded = true
       const waitsForServer = this.#phase === 'dialogue' && this.#dialogue?.done === true
@@ -343,7 +390,7 @@ export class Connection implements Stage, Kept {
 
   #failed(side: Direction, error: Error): void {
     if (side === 'backend' && !this.#connected) {
-      if (this.#phase === 'dialogue') this.#dialFailed(dialReason(error), wordOf(error))
+      if (this.#isBefore) this.#dialFailed(dialReason(error), wordOf(error))
       return
     }
     this.#ending.noteError(side, error)
@@ -363,12 +410,13 @@ export class Connection implements Stage, Kept {
 
   #closed(): void {
     if (--this.#openSockets > 0) return
-    const { clock, openFlow } = this.#context
+    const { clock } = this.#context
     this.#lanes?.frontend.close()
     this.#lanes?.backend.close()
     const at = clock.now()
     // A client that left inside its PROXY header was not opened yet.
-    const observer = this.#observer ?? openFlow(this.#facts, at)
+    const isOpen = this.#observer !== undefined && this.#postponed === undefined
+    const observer = isOpen ? (this.#observer as FlowObserver) : this.#open(at)
     const { frontend, backend } = this.#counts
     observer.closed({ ...this.#ending.cause, bytesIn: frontend, bytesOut: backend }, at)
     this.#context.forget(this)

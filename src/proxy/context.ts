@@ -38,7 +38,7 @@ export type ProxyLog = Pick<Log, 'info' | 'warn' | 'error'>
 export interface ListenerDeps {
   readonly openFlow: OpenFlow
   /** absent: bytes pass untouched from the first one on */
-  readonly dialect?: Pick<Dumper, 'handshake' | 'refusal'>
+  readonly dialect?: Pick<Dumper, 'handshake' | 'refusal' | 'serverSpeaksFirst'>
   readonly clock: Clock
   readonly timers: Timers
   readonly log: ProxyLog
@@ -60,6 +60,8 @@ export interface ListenerContext extends ListenerDeps {
   watch(connection: Kept): void
   /** it is turned away, and no longer counts as a connection */
   turnAway(connection: Kept): void
+  /** a warning of its dialogue, told once for all of them */
+  warnOnce(message: string): void
   /** it is over */
   forget(connection: Kept): void
 }

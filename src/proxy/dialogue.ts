@@ -11,6 +11,8 @@ export interface Stage {
   show(from: Direction, bytes: Bytes): void
   /** the client was told in `bytes` why it is turned away */
   refuse(bytes: Bytes, reason: string): void
+  /** words for the operational log, told once per listener */
+  note(message: string): void
   /** the handshake broke: its words are for the operational log */
   broken(error: unknown): void
 }
@@ -44,6 +46,7 @@ export class Dialogue {
       for (const step of this.#stepsFor(from, chunk)) {
         if (step.kind !== 'forward' || step.from === 'frontend') this.unresolved = 0
         if (step.kind === 'forward') this.#pass(step.from, step.bytes)
+        else if (step.kind === 'note') this.#stage.note(step.message)
         else if (step.kind === 'done') this.done = true
         else if (step.kind === 'refuse') {
           this.#stage.show('frontend', step.shown)

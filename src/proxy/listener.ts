@@ -64,6 +64,7 @@ class Listening implements Listener, ListenerContext {
   readonly #watched = new Set<Kept>()
   /** of all, those that are turned away */
   readonly #turnedAway = new Set<Kept>()
+  readonly #warned = new Set<string>()
   #stopSweep: (() => void) | undefined
   #whenDrained: (() => void)[] = []
 
@@ -145,6 +146,13 @@ class Listening implements Listener, ListenerContext {
 
   turnAway(connection: Kept): void {
     this.#turnedAway.add(connection)
+  }
+
+  warnOnce(message: string): void {
+    if (this.#warned.has(message)) return
+    this.#warned.add(message)
+    const { name } = this.options
+    this.log.warn({ listen_addr: this.address, ...(name !== undefined && { listener: name }) }, message)
   }
 
   forget(connection: Kept): void {

@@ -1,59 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { PgHandshake, refusal } from '../../../dumpers/pg/handshake.ts'
-import type { Bytes, Direction } from '../../../src/flow.ts'
-import type { HandshakeStep } from '../../../src/session.ts'
+import type { Bytes } from '../../../src/flow.ts'
 import { seededRandom, splitEvery, splitRandomly } from '../../support/chunks.ts'
+import { type DialogueOutcome, holdDialogue, type Said } from '../../support/dialogue.ts'
 import { backend, fromHex, frontend, int32, loggedIn, untyped } from '../../support/pg-wire.ts'
 
 type Mode = 'refuse' | 'passthrough'
 
-/** What a dialogue came to: bytes each side was sent, and how it ended. */
-interface Outcome {
-  /** forwarded to the server */
-  toServer: string
-  /** forwarded or answered to the client */
-  toClient: string
-  /** shown to the observer as sent by the client */
-  shown: string
-  end: 'open' | 'done' | `refused: ${string}`
-  refusable: boolean
-}
-
-type Said = readonly [from: Direction, bytes: Bytes]
-
 const client = (...bytes: Bytes[]): Said => ['frontend', Buffer.concat(bytes)]
 const server = (...bytes: Bytes[]): Said => ['backend', Buffer.concat(bytes)]
-
-/** Feeds what is said as `split` has it; behind `done` all is forwarded untouched, behind a refusal nothing. */
-const hold = (mode: Mode, said: readonly Said[], split: (bytes: Bytes) => readonly Bytes[]): Outcome => {
-  const handshake = new PgHandshake({ tlsClient: mode })
-  const outcome: Outcome = { toServer: '', toClient: '', shown: '', end: 'open', refusable: false }
-  const take = (step: HandshakeStep): void => {
-    if (step.kind === 'done') outcome.end = 'done'
-    else if (step.kind === 'refuse') {
-      outcome.end = `refused: ${step.reason}`
-      outcome.toClient += step.bytes.toString('latin1')
-      outcome.shown += step.shown.toString('latin1')
-    } else if (step.kind === 'reply') {
-      outcome.toClient += step.bytes.toString('latin1')
-      outcome.shown += step.shown.toString('latin1')
-    } else if (step.from === 'backend') outcome.toClient += step.bytes.toString('latin1')
-    else forward(step.bytes)
-  }
-  const forward = (bytes: Bytes): void => {
-    outcome.toServer += bytes.toString('latin1')
-    outcome.shown += bytes.toString('latin1')
-  }
-  for (const [from, bytes] of said) {
-    for (const chunk of split(bytes)) {
-      if (outcome.end === 'open') for (const step of handshake.feed(from, chunk)) take(step)
-      else if (outcome.end === 'done' && from === 'frontend') forward(chunk)
-      else if (outcome.end === 'done') outcome.toClient += chunk.toString('latin1')
-    }
-  }
-  outcome.refusable = handshake.refusable
-  return outcome
-}
 
 const SSL = frontend.sslRequest()
 const GSS = frontend.gssencRequest()
@@ -68,7 +23,7 @@ const LOGGED_IN = loggedIn()
 const text = (...bytes: Bytes[]): string => Buffer.concat(bytes).toString('latin1')
 const TOO_MANY = refusal({ reason: 'handshake', message: 'too many requests for encryption' })
 
-type Row = [name: string, mode: Mode, said: Said[], expected: Partial<Outcome>]
+type Row = [name: string, mode: Mode, said: Said[], expected: Partial<DialogueOutcome>]
 const TABLE: Row[] = [
   [
     'refuse: a startup message goes on, and what follows it',
@@ -275,7 +230,7 @@ describe.each(TABLE)('%s', (_, mode, said, expected) => {
       (bytes) => splitRandomly(bytes, seededRandom(seed)),
     ]),
   ])('%s', (_name, split) => {
-    const outcome = hold(mode, said, split)
+    const outcome = holdDialogue(new PgHandshake({ tlsClient: mode }), said, split)
     expect(outcome).toMatchObject(expected)
     if (outcome.end === 'done') {
       // what is not answered is forwarded, each byte once and in order

@@ -1,0 +1,208 @@
+/**
+ * The dialogue before a MySQL log-in that a proxy takes part in. The server speaks first: in its greeting
+ * the capabilities are hidden that nobody here could follow (TLS with `tls.client = "refuse"`, zstd on a
+ * Node that has none). A client that claims one even so is treated as by a server without it: the bit is
+ * cleared, and a request for TLS is refused.
+ * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html}
+ */
+import type { Bytes, Direction } from '../../src/flow.ts'
+import type { Handshake, HandshakeOptions, HandshakeStep, Refusal } from '../../src/session.ts'
+
+const CLIENT_PROTOCOL_41 = 1 << 9
+const CLIENT_SSL = 1 << 11
+const CLIENT_ZSTD_COMPRESSION_ALGORITHM = 1 << 26
+
+/** A packet's header: uint24 length, uint8 sequence id; both little-endian. */
+const HEADER = 4
+const GREETING_10 = 10
+/** Behind the server's version: uint32 thread id, 8 bytes of scramble, a filler. */
+const TO_LOWER_FLAGS = 13
+/** uint16 lower flags, uint8 collation, uint16 status, uint16 upper flags. */
+const TO_UPPER_FLAGS = 5
+/** A greeting that is not complete by then is none of a MySQL server. */
+const MAX_GREETING = 16 * 1024
+/**
+ * Longest packets that end before the user's name: uint32 flags, uint32 packet size, uint8 collation and 23
+ * bytes of filler; before 4.1 uint16 flags and uint24 packet size.
+ */
+const SSL_REQUEST_41 = 32
+const SSL_REQUEST_320 = 5
+
+interface Answer {
+  readonly number: number
+  readonly sqlstate: string
+}
+const HANDSHAKE_ERROR: Answer = { number: 1043, sqlstate: '08S01' }
+/** CR_CONN_HOST_ERROR: what a router of MySQL's own says of a server that it cannot reach. */
+const UNREACHABLE: Answer = { number: 2003, sqlstate: 'HY000' }
+const ANSWERS: Readonly<Record<string, Answer>> = {
+  connection_limit: { number: 1040, sqlstate: '08004' },
+  not_allowed: { number: 1130, sqlstate: 'HY000' },
+  handshake: HANDSHAKE_ERROR,
+  tls_refused: HANDSHAKE_ERROR,
+  shutdown: { number: 1053, sqlstate: '08S01' },
+  login_timeout: { number: 1159, sqlstate: '08S01' },
+}
+
+/**
+ * ERR packet: 0xFF, uint16 number, the SQLSTATE behind a '#' for a client that has said that it speaks the
+ * protocol of 4.1, the message to the end.
+ */
+const errPacket = (seq: number, { number, sqlstate }: Answer, message: string, is41: boolean): Bytes => {
+  const text = Buffer.from((is41 ? `#${sqlstate}` : '') + message.replaceAll('\0', ''))
+  const packet = Buffer.alloc(HEADER + 3 + text.length)
+  packet.writeUIntLE(3 + text.length, 0, 3)
+  packet[3] = seq & 0xff
+  packet[HEADER] = 0xff
+  packet.writeUInt16LE(number, HEADER + 1)
+  text.copy(packet, HEADER + 3)
+  return packet
+}
+
+/**
+ * An ERR packet in place of the greeting, in the form in which a server says "Too many connections": the
+ * client's capabilities are not known, so there is no SQLSTATE in it.
+ */
+export const refusal = ({ reason, message }: Refusal): Bytes =>
+  errPacket(0, ANSWERS[reason] ?? UNREACHABLE, message, false)
+
+const ZSTD_HIDDEN =
+  'this Node cannot decode zstd (22.15 or newer can): the server offers it, clients are not told'
+
+/** Bytes that await others; the room doubles, so that a sender of single bytes costs no more than any. */
+class Held {
+  #room: Bytes = Buffer.alloc(0)
+  #length = 0
+
+  /** a view of what was appended, which later ones may leave behind */
+  get bytes(): Bytes {
+    return this.#room.subarray(0, this.#length)
+  }
+
+  append(chunk: Bytes): void {
+    const length = this.#length + chunk.length
+    if (length > this.#room.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#room.length))
+      this.#room.copy(larger, 0, 0, this.#length)
+      this.#room = larger
+    }
+    chunk.copy(this.#room, this.#length)
+    this.#length = length
+  }
+}
+
+export class MysqlHandshake implements Handshake {
+  readonly #hidden: number
+  #phase: 'greeting' | 'response' | 'done' = 'greeting'
+  /** the greeting, and what the client says to it, as far as they have come */
+  readonly #greeting = new Held()
+  readonly #response = new Held()
+  /** of the hidden capabilities those that the server has */
+  #withheld = 0
+
+  constructor(options: HandshakeOptions, canDecodeZstd: boolean) {
+    const ssl = options.tlsClient === 'refuse' ? CLIENT_SSL : 0
+    this.#hidden = ssl | (canDecodeZstd ? 0 : CLIENT_ZSTD_COMPRESSION_ALGORITHM)
+  }
+
+  /** In place of the greeting; behind it a client expects what its log-in asks for. */
+  get refusable(): boolean {
+    return this.#phase === 'greeting'
+  }
+
+  feed(from: Direction, chunk: Bytes): readonly HandshakeStep[] {
+    const steps: HandshakeStep[] = []
+    if (from === 'frontend') {
+      this.#response.append(chunk)
+      if (this.#phase === 'response') this.#readResponse(steps)
+    } else if (this.#phase === 'greeting') {
+      this.#greeting.append(chunk)
+      this.#readGreeting(steps)
+    } else steps.push({ kind: 'forward', from, bytes: Buffer.from(chunk) })
+    return steps
+  }
+
+  #readGreeting(steps: HandshakeStep[]): void {
+    const { bytes } = this.#greeting
+    const found = flagsOf(bytes)
+    if (found === undefined && bytes.length < MAX_GREETING) return
+    if (found !== undefined && found !== NO_FLAGS) this.#hide(bytes, found, steps)
+    steps.push({ kind: 'forward', from: 'backend', bytes })
+    this.#phase = 'response'
+    if (this.#withheld === 0) this.#done(steps)
+    else this.#readResponse(steps)
+  }
+
+  /** `bytes` is a copy of this handshake's own. */
+  #hide(bytes: Bytes, { lower, upper }: Flags, steps: HandshakeStep[]): void {
+    const flags = bytes.readUInt16LE(lower) | (upper === undefined ? 0 : bytes.readUInt16LE(upper) << 16)
+    this.#withheld = flags & this.#hidden
+    if ((this.#withheld & CLIENT_ZSTD_COMPRESSION_ALGORITHM) !== 0) {
+      steps.push({ kind: 'note', message: ZSTD_HIDDEN })
+    }
+    clear(bytes, lower, upper, this.#withheld)
+  }
+
+  #readResponse(steps: HandshakeStep[]): void {
+    const { bytes } = this.#response
+    if (bytes.length < HEADER) return
+    const length = bytes.readUIntLE(0, 3)
+    if (length < 2) {
+      this.#done(steps)
+      return
+    }
+    if (bytes.length < HEADER + Math.min(length, 4)) return
+    const lower = bytes.readUInt16LE(HEADER)
+    const is41 = (lower & CLIENT_PROTOCOL_41) !== 0
+    const isSslRequest = length <= (is41 ? SSL_REQUEST_41 : SSL_REQUEST_320)
+    if ((lower & this.#withheld & CLIENT_SSL) !== 0 && isSslRequest) {
+      const request = bytes.subarray(0, HEADER + length)
+      if (request.length === HEADER + length) refuseTls(request, is41, steps)
+    } else {
+      clear(bytes, HEADER, is41 && length >= 4 ? HEADER + 2 : undefined, this.#withheld)
+      this.#done(steps)
+    }
+  }
+
+  #done(steps: HandshakeStep[]): void {
+    this.#phase = 'done'
+    const { bytes } = this.#response
+    if (bytes.length > 0) steps.push({ kind: 'forward', from: 'frontend', bytes })
+    steps.push({ kind: 'done' })
+  }
+}
+
+const refuseTls = (shown: Bytes, is41: boolean, steps: HandshakeStep[]): void => {
+  const message = 'TLS is not offered here: connect without it'
+  const bytes = errPacket((shown[3] ?? 0) + 1, HANDSHAKE_ERROR, message, is41)
+  steps.push({ kind: 'refuse', bytes, reason: 'tls_refused', shown })
+}
+
+/** Offsets of the two halves of the capability flags; the upper half came with 4.1. */
+interface Flags {
+  readonly lower: number
+  readonly upper: number | undefined
+}
+const NO_FLAGS: Flags = { lower: 0, upper: undefined }
+
+/** Undefined while they have not come yet; `NO_FLAGS` of what is no greeting with flags (ERR, for one). */
+const flagsOf = (bytes: Bytes): Flags | undefined => {
+  if (bytes.length <= HEADER) return undefined
+  if (bytes[HEADER] !== GREETING_10) return NO_FLAGS
+  const end = HEADER + bytes.readUIntLE(0, 3)
+  const versionEnd = bytes.indexOf(0, HEADER + 1)
+  if (versionEnd < 0 && bytes.length < end) return undefined
+  const lower = versionEnd + 1 + TO_LOWER_FLAGS
+  if (versionEnd < 0 || lower + 2 > end) return NO_FLAGS
+  const upper = lower + TO_UPPER_FLAGS
+  const hasUpper = upper + 2 <= end
+  if (bytes.length < (hasUpper ? upper : lower) + 2) return undefined
+  return { lower, upper: hasUpper ? upper : undefined }
+}
+
+/** Clears flags in place. */
+const clear = (bytes: Bytes, lower: number, upper: number | undefined, flags: number): void => {
+  bytes.writeUInt16LE(bytes.readUInt16LE(lower) & ~flags & 0xffff, lower)
+  if (upper === undefined) return
+  bytes.writeUInt16LE(bytes.readUInt16LE(upper) & ~(flags >>> 16) & 0xffff, upper)
+}
