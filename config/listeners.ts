@@ -61,7 +61,7 @@ const merged = (sections: Sections, block: ListenerBlock | undefined): Omit<List
 const MISSING = {
   remoteAddr: "the server's address is wanted: -r HOST:PORT, or remoteAddr in the configuration",
   listenAddr: 'an address to listen on is wanted: -l HOST:PORT, or listenAddr in the configuration (or -s)',
-  dumper: 'the dialect is wanted: -d pg, -d hex or -d conn, or dumper in the configuration',
+  dumper: 'the dialect is wanted: -d pg, -d mysql, -d hex or -d conn, or dumper in the configuration',
 }
 
 class ListenerMaker {

@@ -15,8 +15,8 @@ export const QUERYTAP = {
   pidfile: kind.text('', 'File that the process id is written to; none when empty.'),
   dumper: kind.text(
     '',
-    'Dialect of the traffic: "pg", "hex", "conn", or the path of a module that exports your own dumper.\n' +
-      'When empty it follows from the remote\'s port (5432: "pg", 3306: "mysql").',
+    'Dialect of the traffic: "pg", "mysql" (MariaDB too), "hex", "conn", or the path of a module that\n' +
+      'exports your own dumper. When empty it follows from the remote\'s port (5432: "pg", 3306: "mysql").',
   ),
   proxyProtocol: kind.flag(
     false,

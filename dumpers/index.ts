@@ -6,6 +6,7 @@ import type { Dumper } from '../src/session.ts'
 
 const BUILT_IN: Readonly<Record<string, () => Promise<Dumper>>> = {
   pg: async () => (await import('./pg/index.ts')).pg,
+  mysql: async () => (await import('./mysql/index.ts')).mysql,
   hex: async () => (await import('./hex/index.ts')).hex,
   conn: async () => (await import('./conn/index.ts')).conn,
 }
@@ -40,7 +41,6 @@ const codeOf = (error: unknown): unknown =>
 export const loadDumper = async (nameOrPath: string): Promise<Dumper> => {
   const builtIn = Object.hasOwn(BUILT_IN, nameOrPath) ? BUILT_IN[nameOrPath] : undefined
   if (builtIn) return builtIn()
-  if (nameOrPath === 'mysql') throw wrong('mysql comes with a later version')
   if (!isPath(nameOrPath)) {
     const names = DUMPER_NAMES.join(', ')
     throw wrong(`${names}, or the path of a module (./mine.mjs) wanted, got ${JSON.stringify(nameOrPath)}`)
@@ -75,6 +75,9 @@ const checkShape = (exported: unknown, path: string): Dumper => {
   if (typeof dumper.open !== 'function') throw wrong(`${path}: its "open" is not a function`)
   if (dumper.defaultPort !== undefined && !Number.isInteger(dumper.defaultPort)) {
     throw wrong(`${path}: its "defaultPort" is not an integer`)
+  }
+  if (dumper.serverSpeaksFirst !== undefined && typeof dumper.serverSpeaksFirst !== 'boolean') {
+    throw wrong(`${path}: its "serverSpeaksFirst" is not a boolean`)
   }
   for (const method of METHODS) {
     if (dumper[method] !== undefined && typeof dumper[method] !== 'function') {

@@ -29,7 +29,7 @@ export const PROXY_FLAGS: readonly OptionFlag[] = [
   },
   {
     flags: '-d, --dumper <name>',
-    doc: 'pg, hex, conn, or the path of a module; follows from the port 5432 when left out',
+    doc: 'pg, mysql, hex, conn, or the path of a module; follows from the port 5432 or 3306 when left out',
     section: 'querytap',
     key: 'dumper',
   },

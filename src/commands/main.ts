@@ -27,6 +27,7 @@ const EXAMPLES = `
 Examples:
   querytap proxy -l :15432 -r db.example.com:5432        audit into ./dump.log
   querytap proxy -l :15432 -r db.example.com:5432 --stdout
+  querytap proxy -l :13306 -r db.example.com:3306        the same for MySQL and MariaDB
   querytap proxy -c /etc/querytap/querytap.toml
   querytap config > querytap.toml                        every option, explained
 `

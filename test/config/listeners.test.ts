@@ -60,7 +60,7 @@ describe('[proxy]', () => {
     [
       'no dialect',
       '[proxy]\nremoteAddr = "db:6432"\nlistenAddr = ":1"',
-      'the dialect is wanted: -d pg, -d hex or -d conn, or dumper in the configuration; db:6432 is no usual address ' +
+      'the dialect is wanted: -d pg, -d mysql, -d hex or -d conn, or dumper in the configuration; db:6432 is no usual address ' +
         'of PostgreSQL or MySQL',
     ],
   ])('%s', (_, text, message) => {
