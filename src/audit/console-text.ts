@@ -1,5 +1,14 @@
 /** Words and figures of the console form: what a record says, without its colours. */
-import type { AuditEvent, AuditLife, BoundValues, QueryText, SessionEnd, Who } from '../event.ts'
+import type {
+  AuditEvent,
+  AuditLife,
+  BoundValues,
+  Cancel,
+  LocalInfile,
+  QueryText,
+  SessionEnd,
+  Who,
+} from '../event.ts'
 
 /** The keys by which statements and their like are shown; each kind of event has only some of them. */
 export interface Settled {
@@ -17,13 +26,20 @@ export interface Settled {
   readonly executed?: QueryText | undefined
   readonly values?: BoundValues | undefined
   readonly rows?: readonly BoundValues[] | undefined
+  readonly protocol?: string | undefined
+  readonly results?: readonly string[] | undefined
+  readonly warnings?: number | undefined
+  readonly query_attributes?: string | undefined
   readonly stmt_name?: string | undefined
+  readonly stmt_id?: number | undefined
   readonly command?: string | undefined
   readonly command_tag?: string | undefined
   readonly malformed?: boolean | undefined
   readonly function_oid?: number | undefined
   readonly auth_method?: string | undefined
   readonly txn_outcome?: string | undefined
+  readonly new_username?: string | undefined
+  readonly new_database?: string | undefined
 }
 
 /** Spaces and line ends of a statement are folded into one space; nothing else of it is changed. */
@@ -91,24 +107,48 @@ export const lifeText = (event: AuditLife): string =>
     ...Object.entries(event.fields).map(([key, value]) => `${key}=${value}`),
   ].join(' ')
 
-/** Rows, or the command's tag where it has none to tell, or the error's code. */
+/** Rows, or the command's tag where it has none to tell, or the error's number or code. */
 export const resultText = (event: Settled): string => {
-  if (event.outcome !== undefined && event.outcome !== 'success') {
-    return (
-      event.error_code ?? (event.error_number === undefined ? event.outcome : String(event.error_number))
-    )
+  const { outcome, error_number: number, error_code: code, command_tag: tag = '' } = event
+  if (outcome !== undefined && outcome !== 'success') {
+    return number === undefined ? (code ?? outcome) : String(number)
   }
   const rows = Math.max(event.rows_returned ?? 0, event.rows_affected ?? 0, event.copy_rows ?? 0)
-  const tag = event.command_tag ?? ''
-  return rows > 0 || /\d$/.test(tag) ? countText(rows) : tag
+  const hasRows = rows > 0 || (tag === '' && event.rows_returned !== undefined)
+  return hasRows || /\d$/.test(tag) ? countText(rows) : tag
 }
+
+/** What a statement's reply said besides: its results one by one, warnings, attributes of the query. */
+export const remarkText = ({ results, warnings, query_attributes: attributes }: Settled): string => {
+  const remarks = results === undefined ? [] : [`results ${results.join(', ')}`]
+  if (warnings !== undefined && warnings > 0) {
+    remarks.push(`${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`)
+  }
+  if (attributes !== undefined) remarks.push(`attributes ${attributes}`)
+  return remarks.join('; ')
+}
+
+/** A client that wants another session's statement, or that session, ended. */
+export const cancelText = ({ backend_pid: pid, cancel_scope: scope }: Cancel): string => {
+  const what = scope === undefined ? 'cancel request' : `kill ${scope}`
+  if (pid === undefined) return what
+  return scope === undefined ? `${what} for ${pid}` : `${what} ${pid}`
+}
+
+/** A file of the client's that the server asked for. */
+export const infileText = ({ infile_name: name, infile_bytes: bytes }: LocalInfile): string =>
+  `the server asked for the file ${name}: ${bytes === 0 ? 'nothing' : bytesText(bytes)} sent`
 
 /** What stands before the text. */
 export const labelOf = (event: Settled): string => {
   if (event.event === 'prepare')
     return event.stmt_name ? `prepare ${showText(event.stmt_name, 20)}: ` : 'prepare: '
-  return event.event === 'statement.open' ? 'still running: ' : ''
+  const command = event.command !== undefined && event.text !== undefined ? `${event.command} ` : ''
+  return event.event === 'statement.open' ? `still running: ${command}` : command
 }
+
+const untoldText = (statement: string | number | undefined): string =>
+  statement === undefined ? '(no text)' : `(text of prepared statement ${statement})`
 
 /** An event without a text, in words. */
 export const wordsOf = (event: Settled): string => {
@@ -118,6 +158,15 @@ export const wordsOf = (event: Settled): string => {
       if (event.outcome === 'success') return `logged in${method}`
       return `${event.outcome === 'error' ? 'log-in refused' : 'log-in not finished'}${method}`
     }
+    case 'change_user': {
+      const whom = userAt({
+        dialect: '',
+        username: event.new_username ?? '',
+        ...(event.new_database ? { database: event.new_database } : {}),
+      })
+      if (event.outcome === 'success') return `changed user to ${whom}`
+      return `change of user to ${whom} ${event.outcome === 'error' ? 'refused' : 'not finished'}`
+    }
     case 'txn.end':
       return `transaction ${(event.txn_outcome ?? '').replace('_', ' ')}`
     case 'replication':
@@ -126,10 +175,7 @@ export const wordsOf = (event: Settled): string => {
     case 'statement.open':
       if (event.malformed) return '(malformed message)'
       if (event.function_oid !== undefined) return `function ${event.function_oid}`
-      return (
-        event.command ??
-        (event.stmt_name === undefined ? '(no text)' : `(text of prepared statement ${event.stmt_name})`)
-      )
+      return event.command ?? untoldText(event.stmt_name ?? event.stmt_id)
     default:
       return event.event
   }

@@ -11,10 +11,13 @@
 import { styleText } from 'node:util'
 import type { AuditEvent, BoundValues, FlowFacts, Line, MessageEvent, Who } from '../event.ts'
 import {
+  cancelText,
   cutText,
   endText,
+  infileText,
   labelOf,
   lifeText,
+  remarkText,
   resultText,
   type Settled,
   showText,
@@ -141,9 +144,9 @@ class ConsoleEncoder implements Encoder {
           `not decoded: ${event.gap_reason}${event.detail === undefined ? '' : `, ${event.detail}`}`,
         )
       case 'cancel':
-        return this.#warning(
-          `cancel request${event.backend_pid === undefined ? '' : ` for ${event.backend_pid}`}`,
-        )
+        return this.#warning(cancelText(event))
+      case 'local_infile':
+        return this.#warning(infileText(event))
       case 'audit.start':
       case 'audit.stop':
       case 'audit.rotate':
@@ -201,9 +204,11 @@ class ConsoleEncoder implements Encoder {
     if (event.event === 'statement' || event.event === 'statement.open') {
       if (event.executed !== undefined)
         lines.push(this.#paint('dim', `runs ${showText(event.executed.text, this.#width())}`))
-      if (event.values !== undefined) lines.push(this.#values(event.values))
+      const sign = event.protocol === 'binary' ? '?' : '$'
+      if (event.values !== undefined) lines.push(this.#values(event.values, sign))
       else if (event.rows !== undefined)
         lines.push(this.#paint('dim', `${event.rows.length} sets of values`))
+      lines.push(this.#paint('dim', showText(remarkText(event), this.#width())))
     }
     const message =
       event.error_message ??
@@ -215,14 +220,15 @@ class ConsoleEncoder implements Encoder {
       .join('')
   }
 
-  #values(values: BoundValues): string {
+  /** `sign` is the dialect's mark of a parameter. */
+  #values(values: BoundValues, sign: string): string {
     const mode = this.#options.bindValues
     if (mode === 'none' || values.count === 0) return ''
     const shown: string[] = []
     for (let i = 0; i < Math.min(values.count, MAX_VALUES); i++) {
       const length = values.byteLength(i)
       const text = mode === 'length' ? (length < 0 ? null : `${length} B`) : values.text(i)
-      shown.push(`$${i + 1} = ${text === null ? 'NULL' : showText(text, MAX_VALUE)}`)
+      shown.push(`${sign}${i + 1} = ${text === null ? 'NULL' : showText(text, MAX_VALUE)}`)
     }
     if (values.count > MAX_VALUES) shown.push(`… ${values.count} in all`)
     return this.#paint('cyan', cutText(shown.join('  '), this.#width()))

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createConsoleEncoder, wantsColor } from '../../../src/audit/console.ts'
 import { showText } from '../../../src/audit/console-text.ts'
-import type { AuditEvent, BoundValues, Statement } from '../../../src/event.ts'
+import type { AuditEvent, BoundValues, Statement, Who } from '../../../src/event.ts'
 
 const flow = { conn_id: 'c1', client_addr: '10.0.0.9:40000' }
 const who = { dialect: 'postgresql', username: 'app', database: 'shop' }
@@ -101,6 +101,69 @@ describe('the console form', () => {
     ['a loss', { event: 'audit.loss', at: AT, fields: { lost_records: 7 } }, '! audit loss lost_records=7'],
     ['a broken message', statement({ text: undefined, malformed: true }), '(malformed message)'],
     ['a long one', { ...statement(), event: 'statement.open', duration_us: 3_605e6 }, '60 m 05 s'],
+  ])('shows %s', (_, event, expected) => {
+    expect(shown(event)).toContain(expected)
+  })
+})
+
+describe('the console form of MySQL', () => {
+  const me: Who = { dialect: 'mysql', username: 'app', database: 'shop' }
+  const base = { at: AT, who: me }
+  const mysql = (more: Partial<Statement>): Statement =>
+    statement({ who: me, protocol: 'text', rows_returned: undefined, ...more })
+
+  it.each<[string, AuditEvent, string]>([
+    ['an empty result', mysql({ rows_returned: 0 }), '   0 rows  SELECT'],
+    ['a statement without a result', mysql({ rows_affected: 0 }), `ms${' '.repeat(15)}SELECT`],
+    [
+      'an error, by its number',
+      mysql({ outcome: 'error', error_number: 1146, error_code: '42S02' }),
+      '   1146  SELECT',
+    ],
+    ['values', mysql({ protocol: 'binary', values: valuesOf(['7', null]) }), '?1 = 7  ?2 = NULL'],
+    [
+      'a command',
+      mysql({ protocol: 'command', command: 'COM_SHUTDOWN', text: undefined }),
+      '  COM_SHUTDOWN',
+    ],
+    [
+      'a command with a text',
+      mysql({ protocol: 'command', command: 'COM_INIT_DB', text: textOf('shop') }),
+      '  COM_INIT_DB shop',
+    ],
+    [
+      'a statement whose text is gone',
+      mysql({ text: undefined, stmt_id: 3 }),
+      '(text of prepared statement 3)',
+    ],
+    [
+      'several results, warnings, attributes',
+      mysql({ results: ['OK 1', 'ROWS 2'], warnings: 1, query_attributes: '{"a":"b"}' }),
+      'results OK 1, ROWS 2; 1 warning; attributes {"a":"b"}',
+    ],
+    [
+      'a change of user',
+      { event: 'change_user', ...base, outcome: 'success', new_username: 'bob', new_database: 'shop' },
+      'changed user to bob@shop',
+    ],
+    [
+      'a refused one',
+      {
+        event: 'change_user',
+        ...base,
+        outcome: 'error',
+        new_username: 'bob',
+        error_number: 1045,
+        error_message: 'Access denied',
+      },
+      '1045  change of user to bob refused',
+    ],
+    [
+      'a local file',
+      { event: 'local_infile', ...base, stmt_seq: 1, infile_name: '/etc/pass\nwd', infile_bytes: 12 },
+      '! the server asked for the file /etc/pass wd: 12 B sent',
+    ],
+    ['a kill', { event: 'cancel', ...base, backend_pid: 7, cancel_scope: 'query' }, '! kill query 7'],
   ])('shows %s', (_, event, expected) => {
     expect(shown(event)).toContain(expected)
   })
