@@ -69,6 +69,7 @@ export const decodeGreeting = (body: MysqlCursor): Greeting => {
     capabilities: NOTHING,
     characterSet: 0,
     status: 0,
+    authPlugin: undefined,
     mariadb: version.includes('MariaDB'),
   }
   if (protocol === VERSION_9) return old
@@ -86,8 +87,7 @@ export const decodeGreeting = (body: MysqlCursor): Greeting => {
   const greeting = { ...old, capabilities, characterSet, status, mariadb: old.mariadb || isExtended }
   if (!has(capabilities, CLIENT_PLUGIN_AUTH)) return greeting
   if (has(capabilities, CLIENT_SECURE_CONNECTION)) body.skip(Math.max(SCRAMBLE_2, scramble - SCRAMBLE_1))
-  const authPlugin = pluginOf(readText(body))
-  return authPlugin === undefined ? greeting : { ...greeting, authPlugin }
+  return { ...greeting, authPlugin: pluginOf(readText(body)) }
 }
 
 /** Capabilities of a log-in of 4.1: uint32 flags now, MariaDB's behind the reserved bytes. */

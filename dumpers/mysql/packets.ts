@@ -36,7 +36,7 @@ export interface Greeting {
   /** the low byte of the default collation's id */
   readonly characterSet: number
   readonly status: number
-  readonly authPlugin?: string
+  readonly authPlugin: string | undefined
   readonly mariadb: boolean
 }
 
