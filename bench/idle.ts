@@ -44,7 +44,8 @@ const openSessions = async (port: number): Promise<RawClient[]> => {
 const main = async (): Promise<void> => {
   const settings = { max_connections: sessions + 100, shared_buffers: '16MB', jit: false }
   const postgres = await startPostgres({ settings })
-  const path = await startQuerytapPath(postgres, { nodeArgs: ['--expose-gc', '--import', PRELOAD] })
+  const target = { port: postgres.port, dumper: 'pg' }
+  const path = await startQuerytapPath(target, { nodeArgs: ['--expose-gc', '--import', PRELOAD] })
   const pid = path.pid as number
   try {
     // one session first, so that what is loaded and compiled on first use is not counted

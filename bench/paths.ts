@@ -4,10 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startHaproxy } from '../test/support/haproxy.ts'
-import type { Postgres } from '../test/support/postgres.ts'
 import { freePort, listening, start } from '../test/support/programs.ts'
 
 export type PathName = 'direct' | 'haproxy' | 'relay' | 'querytap'
+
+/** The server behind the paths. */
+export interface Target {
+  /** on the loopback interface */
+  readonly port: number
+  /** as `-d` takes it */
+  readonly dumper: string
+}
 
 export interface Path {
   readonly name: PathName
@@ -27,22 +34,22 @@ const address = (port: number): string => `127.0.0.1:${port}`
 
 const nothing = (): void => {}
 
-const direct = (postgres: Postgres): Path => ({
+const direct = (target: Target): Path => ({
   name: 'direct',
-  port: postgres.port,
+  port: target.port,
   pid: undefined,
   clear: nothing,
   stop: async () => {},
 })
 
-const haproxy = async (postgres: Postgres): Promise<Path> => {
-  const { port, pid, stop } = await startHaproxy({ backend: postgres.port })
+const haproxy = async (target: Target): Promise<Path> => {
+  const { port, pid, stop } = await startHaproxy({ backend: target.port })
   return { name: 'haproxy', port, pid, clear: nothing, stop }
 }
 
-const relay = async (postgres: Postgres): Promise<Path> => {
+const relay = async (target: Target): Promise<Path> => {
   const port = await freePort()
-  const program = start(process.execPath, [RELAY, address(port), address(postgres.port)])
+  const program = start(process.execPath, [RELAY, address(port), address(target.port)])
   await listening(program, port)
   const stop = async () => void (await program.stop())
   return { name: 'relay', port, pid: program.pid, clear: nothing, stop }
@@ -62,12 +69,12 @@ export interface QuerytapPathOptions {
 
 /** `querytap proxy` with full audit to a file, everything else at its default. */
 export const startQuerytapPath = async (
-  postgres: Postgres,
+  target: Target,
   options: QuerytapPathOptions = {},
 ): Promise<Path> => {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), 'querytap-bench-'))
-  const flags = ['-l', address(port), '-r', address(postgres.port), '-d', 'pg']
+  const flags = ['-l', address(port), '-r', address(target.port), '-d', target.dumper]
   const args = [...(options.nodeArgs ?? []), CLI, 'proxy', ...flags]
   // the logs go to the current directory unless told otherwise
   const program = start(process.execPath, args, { cwd: directory })
@@ -84,8 +91,8 @@ const STARTERS = { direct, haproxy, relay, querytap: startQuerytapPath } as cons
 export const PATH_NAMES = Object.keys(STARTERS) as PathName[]
 
 /** Starts the named paths to one server. */
-export const startPaths = async (names: readonly PathName[], postgres: Postgres): Promise<Path[]> => {
+export const startPaths = async (names: readonly PathName[], target: Target): Promise<Path[]> => {
   const paths: Path[] = []
-  for (const name of names) paths.push(await STARTERS[name](postgres))
+  for (const name of names) paths.push(await STARTERS[name](target))
   return paths
 }
