@@ -8,11 +8,12 @@ import { shortString } from '../../src/framing/short-strings.ts'
 import type { PgBoundValues } from './bound-values.ts'
 import type { Command, CommandKind } from './commands.ts'
 import { leaveSimpleCopy } from './copy-failure.ts'
-import { decodeParameterDescription } from './decode.ts'
+import { decodeParameterDescription, decodeParameterStatus } from './decode.ts'
 import { applyTag } from './effects.ts'
 import { Execution } from './execution.ts'
 import { B } from './messages.ts'
 import type { PgState } from './state.ts'
+import { decodingOf } from './text.ts'
 import { IDLE } from './transaction.ts'
 
 /** The head, when it is of that kind. A Sync or copy data before it was ignored by the server, and goes. */
@@ -55,6 +56,7 @@ export const runner = (state: PgState): Execution | undefined => {
   if (state.target !== undefined) return state.target
   const head = answerable(state)
   const execution = head?.kind === 'Execute' ? executionOf(state, head) : head?.execution
+  if (head === undefined) state.stray = 'reply'
   if (head === undefined || execution === undefined || head.kind === 'Bind') return undefined
   // a simple query drops the unnamed statement first of all
   if (head.kind === 'Query' && !execution.answered) state.prepared.delete('')
@@ -296,10 +298,22 @@ export const onReadyForQuery = (state: PgState, status: string): void => {
     state.write(head.execution, head.execution.settled, state.now, status)
     if (copyDirection === 'in' && error !== undefined) leaveSimpleCopy(state, error.error_code)
     else dropCopyMessages(state)
-  }
+  } else if (head === undefined) state.stray = 'ready'
   state.txn.ready(status, state.now, who)
   if (status === IDLE) state.closePortals(false)
   state.flushTransactions()
+}
+
+/** ParameterStatus: what it reports of the session. */
+export const onParameterStatus = (state: PgState, bytes: Bytes, start: number, end: number): void => {
+  try {
+    const { name, value } = decodeParameterStatus(state.cursor.reset(bytes, start, end))
+    if (name === 'client_encoding') state.decoding = decodingOf(value)
+    else if (name === 'standard_conforming_strings') state.standardConformingStrings = value !== 'off'
+    else state.identity.reported(name, value)
+  } catch {
+    // a report that cannot be read changes nothing
+  }
 }
 
 /** Settles what a typed message of the backend settles; false for a type that is not of the protocol. */

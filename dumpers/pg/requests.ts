@@ -230,6 +230,7 @@ const pushSync = (state: PgState, body: Body): void => {
     state.forgetSkipped()
   }
   state.afterCopy = false
+  if (state.uncertain === 'replies_lost') state.prepared.delete('')
   if (state.uncertain || state.ended) return
   const command = new Command('Sync', state.now)
   command.malformed = body.length > 0
@@ -293,6 +294,10 @@ const push = (state: PgState, command: Command, bytes: number): void => {
   const { queue } = state
   command.cost = COMMAND_COST + bytes * 2
   if (queue.full || queue.cost + command.cost > state.queueLimit) {
+    if (state.tentative !== undefined) {
+      if (state.tentative.overflow()) abandon(state, command, 'unknown', 'replies_lost')
+      return
+    }
     if (!queue.pushPlaceholder(codeOfKind(command.kind))) state.overflowed = true
     // its number goes to the record that is made of the placeholder
     else if (command.execution !== undefined && command.execution.seq === state.seq) state.seq--
@@ -318,20 +323,32 @@ export const abandon = (state: PgState, command: Command, outcome: Outcome, reas
   if (execution !== undefined && reason !== undefined) execution.reason ??= reason
   switch (command.kind) {
     case 'Parse':
-      if (command.prepared !== undefined) state.meant.set(command.prepared)
+      if (command.prepared !== undefined) {
+        if (reason === 'replies_lost') state.parsedUnseen(command.prepared)
+        else state.meant.set(command.prepared)
+      }
       state.writePrepare(command, outcome)
       return
     case 'Bind':
       if (execution === undefined) return
       state.bindTo(command, execution)
+      if (reason === 'replies_lost') state.ranUnseen(execution.text)
       state.skipPortal(command.portal)
       state.write(execution, outcome, state.now)
+      return
+    case 'CloseStatement':
+    case 'Close':
+      if (reason !== 'replies_lost') return
+      if (command.nameless || command.kind === 'Close') state.prepared.clear()
+      else state.prepared.delete(command.statement)
       return
     case 'Execute':
       abandonExecute(state, command, outcome)
       return
     default:
-      if (execution !== undefined) state.write(execution, outcome, state.now)
+      if (execution === undefined) return
+      if (reason === 'replies_lost') state.ranUnseen(execution.text)
+      state.write(execution, outcome, state.now)
   }
 }
 
@@ -340,7 +357,7 @@ const abandonExecute = (state: PgState, command: Command, outcome: Outcome): voi
   const portal = state.portals.get(command.portal)
   const bound = portal?.execution
   if (bound !== undefined) {
-    if (bound.fetches === 0) state.write(bound, outcome, state.now)
+    if (bound.fetches === 0 || outcome === 'unknown') state.write(bound, outcome, state.now)
     else state.closePortal(portal)
     return
   }

@@ -21,8 +21,9 @@ import { ANSWER, PgFramer, STARTUP } from '../../src/framing/pg.ts'
 import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
 import type { LongText } from '../common/long-text.ts'
 import type { LongBind } from './bound-values.ts'
-import { decodeErrorResponse, decodeParameterStatus, decodeStartup } from './decode.ts'
+import { decodeErrorResponse, decodeStartup } from './decode.ts'
 import { closeCommands, onErrorResponse } from './failures.ts'
+import { HeldBytes } from './held-bytes.ts'
 import { countReplies, keepOfReply, keepOfRequest } from './keep.ts'
 import { Login } from './login.ts'
 import { Memory } from './memory.ts'
@@ -30,37 +31,32 @@ import { MessageLines } from './message-detail.ts'
 import { B, F } from './messages.ts'
 import * as replies from './replies.ts'
 import * as requests from './requests.ts'
+import { Resume } from './resume.ts'
 import { PgState } from './state.ts'
-import { decodingOf } from './text.ts'
 
 type Phase = 'startup' | 'asking' | 'login' | 'ready' | 'opaque' | 'lost' | 'over'
 
-/**
- * Most frontend bytes that are kept undecoded while their meaning awaits the answer to an SSL or GSS
- * request.
- */
-const MAX_HELD = 65_536
-const NOTHING: Bytes = Buffer.alloc(0)
 /** First byte of a TLS record that holds a handshake. */
 const TLS_HANDSHAKE = 0x16
 
 export class PgSession implements Session {
   readonly #state: PgState
   readonly #login: Login
-  readonly #frontend: PgFramer
-  readonly #backend: PgFramer
+  #frontend: PgFramer
+  #backend: PgFramer
   #phase: Phase = 'startup'
   /** what the server was asked while `asking` */
   #asked: 'tls' | 'gss' = 'tls'
-  /** frontend bytes whose meaning awaits that answer; it grows with what has come */
-  #held: Bytes = NOTHING
-  #heldBytes = 0
+  /** frontend bytes whose meaning awaits that answer */
+  readonly #held = new HeldBytes()
   #firstByte = -1
   #unknownTold = false
   #undecodedIn = 0
   #undecodedOut = 0
   #long: LongText | LongBind | undefined
   readonly #memory: Memory
+  /** bytes were lost, and the session is not yet back in step */
+  #resume: Resume | undefined
   fatal: ServerError | undefined
 
   constructor(context: SessionContext) {
@@ -92,9 +88,28 @@ export class PgSession implements Session {
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
     this.#state.now = at
     if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
-    if (from === 'backend') this.#feedBackend(chunk)
-    else this.#feedFrontend(chunk)
-    this.#memory.account(this.#frontend.held + this.#backend.held + this.#heldBytes)
+    if (this.#resume === undefined || this.#isBack(this.#resume, from, chunk)) {
+      if (from === 'backend') this.#feedBackend(chunk)
+      else this.#feedFrontend(chunk)
+    }
+    const kept = this.#held.length + (this.#resume?.held ?? 0)
+    this.#memory.account(this.#frontend.held + this.#backend.held + kept)
+    return this.#take()
+  }
+
+  /** The chunk went to a session that lost bytes, unless that is in step again. */
+  #isBack(resume: Resume, from: Direction, chunk: Bytes): boolean {
+    const isBack = resume.feed(from, chunk)
+    if (isBack) this.#resume = undefined
+    return isBack
+  }
+
+  midStream(at: Micros): readonly AuditEvent[] {
+    this.#state.now = at
+    this.#phase = 'ready'
+    this.#memory.limit(true)
+    this.#gap(undefined, 'mid-stream')
+    this.#recover({ frontend: true, backend: true })
     return this.#take()
   }
 
@@ -103,17 +118,52 @@ export class PgSession implements Session {
     this.#state.now = at
     const framer = from === 'frontend' ? this.#frontend : this.#backend
     if (this.#phase === 'asking' && from === 'frontend') this.#dropHeld(bytes, 'lost')
-    else if (framer.stopped) this.#count(from, bytes)
-    else if (!framer.gap(bytes)) {
+    else if (framer.stopped || !framer.gap(bytes)) {
       this.#count(from, bytes)
-      this.#lose(from, 'lost', bytes)
+      const isNews = this.#resume?.gap(from) ?? !framer.stopped
+      if (isNews) this.#losing(from, bytes)
     }
     return this.#take()
+  }
+
+  /** Bytes were lost that matter: the session looks for a place to go on. */
+  #losing(from: Direction, bytes: number): void {
+    const isEarly = this.#phase === 'startup' || this.#phase === 'asking'
+    if (this.#resume !== undefined) this.#gap(from, 'lost', { gap_bytes: bytes })
+    else this.#lose(from, 'lost', bytes)
+    if (this.#phase === 'login' && from === 'backend') this.#login.outcome('unknown')
+    if (isEarly || from === 'backend') this.#phase = 'ready'
+    if (this.#resume === undefined)
+      this.#recover({ frontend: from === 'frontend' || isEarly, backend: from === 'backend' || isEarly })
+  }
+
+  #recover(lost: Readonly<Record<Direction, boolean>>): void {
+    const framerOf = (side: Direction) => (side === 'frontend' ? this.#frontend : this.#backend)
+    const stop = (side: Direction) => {
+      framerOf(side).stopped = true
+    }
+    for (const side of ['frontend', 'backend'] as const) if (lost[side]) stop(side)
+    this.#resume = new Resume(
+      this.#state,
+      {
+        stop,
+        renew: (side) => {
+          if (side === 'frontend') this.#frontend = new PgFramer(this.#frontendFrames())
+          else this.#backend = new PgFramer(this.#backendFrames())
+          framerOf(side).expect('typed')
+        },
+        midFrame: (side) => framerOf(side).midFrame,
+        pass: (side, chunk) => (side === 'frontend' ? this.#feedFrontend(chunk) : this.#feedBackend(chunk)),
+        skip: (side, bytes) => this.#count(side, bytes),
+      },
+      lost,
+    )
   }
 
   close(at: Micros): readonly AuditEvent[] {
     const state = this.#state
     state.now = at
+    this.#resume?.close()
     if (this.#phase === 'login' && !state.ended) this.#closeLogin()
     if (this.#phase === 'ready') closeCommands(this.#state)
     this.#login.release()
@@ -137,6 +187,7 @@ export class PgSession implements Session {
     const execution = head?.execution ?? portal?.execution
     if (this.#phase !== 'ready' || head === undefined || head.at > since || execution === undefined)
       return NO_EVENTS
+    if (this.#resume?.inTrial === true) return NO_EVENTS
     if (execution.fetches === 0) execution.at = head.at
     state.writeOpen(execution)
     return this.#take()
@@ -161,35 +212,14 @@ export class PgSession implements Session {
     }
   }
 
-  /**
-   * Keeps bytes whose meaning awaits the server's answer; a proxy's own dialogue never lets it come to
-   * this.
-   */
+  /** A proxy's own dialogue never lets it come to more than is kept. */
   #hold(chunk: Bytes): void {
-    if (this.#heldBytes + chunk.length > MAX_HELD) {
-      this.#dropHeld(chunk.length, 'overflow')
-      return
-    }
-    const need = this.#heldBytes + chunk.length
-    if (this.#held.length < need) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(need, Math.min(MAX_HELD, 2 * this.#held.length)))
-      this.#held.copy(grown, 0, 0, this.#heldBytes)
-      this.#held = grown
-    }
-    chunk.copy(this.#held, this.#heldBytes)
-    this.#heldBytes = need
-  }
-
-  #takeHeld(): Bytes {
-    const held = this.#held.subarray(0, this.#heldBytes)
-    this.#held = NOTHING
-    this.#heldBytes = 0
-    return held
+    if (!this.#held.add(chunk)) this.#dropHeld(chunk.length, 'overflow')
   }
 
   /** What was held does not join what follows: nobody can tell where a message begins. */
   #dropHeld(more: number, reason: GapReason): void {
-    this.#undecodedIn += this.#takeHeld().length + more
+    this.#undecodedIn += this.#held.take().length + more
     this.#stop(reason)
   }
 
@@ -218,7 +248,7 @@ export class PgSession implements Session {
       lost: () => {
         const tls = this.#phase === 'startup' && this.#firstByte === TLS_HANDSHAKE
         if (this.#phase === 'startup') this.#stop(tls ? 'tls' : 'foreign')
-        else this.#lose('frontend', 'framing')
+        else this.#lostFraming('frontend')
       },
     }
   }
@@ -275,30 +305,44 @@ export class PgSession implements Session {
    * on.
    */
   #unknown(from: Direction): void {
-    if (this.#unknownTold) return
+    if (this.#resume?.inTrial === true) this.#resume.abort()
+    if (this.#unknownTold || this.#resume !== undefined) return
     this.#unknownTold = true
     this.#gap(from, 'framing', { detail: 'unknown message type' })
   }
 
   #backendFrames(): FrameHandler {
     return {
-      header: (type, length) => keepOfReply(this.#state, type, length),
+      header: (type, length) => {
+        this.#resume?.header(type, length)
+        return keepOfReply(this.#state, type, length)
+      },
       run: (type, count, bytes) => countReplies(this.#state, type, count, bytes),
       frame: (type, bytes, start, end) => this.#reply(type, bytes, start, end),
       beyond: () => {},
       lost: () => {
         if (this.#phase === 'startup' || this.#phase === 'asking') this.#stop('foreign')
-        else this.#lose('backend', 'framing')
+        else this.#lostFraming('backend')
       },
     }
   }
 
+  /** Of a guess that was wrong nothing is told; else the direction is given up for good. */
+  #lostFraming(from: Direction): void {
+    const wasTrial = this.#resume?.inTrial === true
+    this.#resume?.abort()
+    if (wasTrial && this.#resume?.isLost(from) === true) return
+    this.#resume = undefined
+    this.#lose(from, 'framing')
+  }
+
   #reply(type: number, bytes: Bytes, start: number, end: number): void {
+    this.#resume?.reply(type, bytes, start, end)
     if ((type & ANSWER) !== 0) this.#answered(type & 0xff)
     else if (type === B.ReadyForQuery)
       this.#ready(end > start ? String.fromCharCode(bytes[start] as number) : '')
     else if (type === B.ErrorResponse) this.#error(bytes, start, end)
-    else if (type === B.ParameterStatus) this.#parameter(bytes, start, end)
+    else if (type === B.ParameterStatus) replies.onParameterStatus(this.#state, bytes, start, end)
     else if (type === B.BackendKeyData) this.#login.backendKey(bytes, start, end)
     else if (type === B.Authentication) this.#login.authentication(bytes, start, end)
     else if (type === B.NegotiateProtocolVersion) this.#login.negotiated(bytes, start, end)
@@ -309,7 +353,7 @@ export class PgSession implements Session {
   #answered(byte: number): void {
     if (byte === 0x53 || byte === 0x47) {
       this.#phase = 'opaque'
-      this.#undecodedIn += this.#takeHeld().length
+      this.#undecodedIn += this.#held.take().length
       this.#backend.stopped = true
       this.#gap(undefined, this.#asked)
       return
@@ -323,7 +367,7 @@ export class PgSession implements Session {
     this.#phase = 'startup'
     this.#backend.expect('typed')
     this.#frontend.stopped = false
-    const held = this.#takeHeld()
+    const held = this.#held.take()
     this.#firstByte = -1
     if (held.length > 0) this.#feedFrontend(held)
   }
@@ -353,18 +397,6 @@ export class PgSession implements Session {
     this.fatal = error
     if (this.#phase === 'login') this.#login.outcome('error', error)
     this.#end()
-  }
-
-  #parameter(bytes: Bytes, start: number, end: number): void {
-    const state = this.#state
-    try {
-      const { name, value } = decodeParameterStatus(state.cursor.reset(bytes, start, end))
-      if (name === 'client_encoding') state.decoding = decodingOf(value)
-      else if (name === 'standard_conforming_strings') state.standardConformingStrings = value !== 'off'
-      else state.identity.reported(name, value)
-    } catch {
-      // a report that cannot be read changes nothing
-    }
   }
 
   /** Both directions are done: nothing that follows is a statement. */

@@ -10,11 +10,14 @@ import type { PgBoundValues } from './bound-values.ts'
 import { type Command, commandOfCode } from './commands.ts'
 import { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
-import { type Portal, PortalStore, PreparedStore } from './statements.ts'
+import { type Portal, PortalStore, type Prepared, PreparedStore } from './statements.ts'
 import { Transaction } from './transaction.ts'
 
 /** Texts of prepared statements may hold this many times `maxQueryBytes` per session. */
 const STORE_FACTOR = 4
+
+/** SQL that may drop or make prepared statements. */
+const DROPS_NAMES = /deallocate|discard|prepare/i
 
 /** Writes a line for each message that names a query. */
 export interface MessageLog {
@@ -58,6 +61,12 @@ export class PgState {
   afterCopy = false
   /** why nobody can tell which reply is whose: commands came before that Sync, or replies are lost */
   uncertain: 'after_copy_failure' | 'replies_lost' | undefined
+  /** replies came that no command seen had asked for, ReadyForQuery last; or none may be seen to have */
+  stray: 'none' | 'reply' | 'ready' = 'none'
+  /** bytes were lost before what is decoded now */
+  afterGap = false
+  /** the session tries to go on behind lost bytes; told when more commands are unanswered than are kept */
+  tentative: { overflow(): boolean } | undefined
   /** the server is in COPY IN or COPY BOTH, where Sync and Flush mean nothing */
   copyIn = false
   /** most bytes of a text that are kept: less before the log-in, and when the process is short of memory */
@@ -126,6 +135,7 @@ export class PgState {
   write(execution: Execution, outcome: Outcome, ended: Micros, txnStatus?: string): void {
     if (execution.written) return
     execution.written = true
+    execution.afterGap = this.afterGap
     this.statements++
     if (outcome !== 'skipped') execution.txnSeq ??= this.txn.seq
     const who = execution.who ?? this.identity.who
@@ -147,6 +157,7 @@ export class PgState {
       duration_us: Math.max(0, this.now - command.at),
       malformed: command.malformed ? true : undefined,
       body_hex: command.bodyHex,
+      after_gap: this.afterGap ? true : undefined,
       error_code: error?.error_code,
       error_severity: error?.error_severity,
       error_message: error?.error_message,
@@ -190,7 +201,7 @@ export class PgState {
     const { nameless, statement } = command
     if (nameless) return
     execution.stmtName = statement === '' ? undefined : statement
-    if (this.uncertain !== undefined || (execution.malformed && !ran)) return
+    if (this.uncertain === 'after_copy_failure' || (execution.malformed && !ran)) return
     const known = this.meant.get(statement) !== undefined || this.meant.evicted(statement) !== undefined
     const store = known || this.meant.forgot ? this.meant : this.prepared
     const prepared = store.get(statement)
@@ -213,6 +224,11 @@ export class PgState {
     const execution = portal?.execution
     if (execution === undefined || execution.written || execution === this.finished) return
     if (execution === this.settling) return
+    if (this.stray !== 'none' && execution.tag === undefined && execution.error === undefined) {
+      execution.reason ??= 'replies_lost'
+      this.write(execution, 'unknown', this.now)
+      return
+    }
     if (execution.opened && execution.tag === undefined) execution.reason ??= 'portal_closed'
     this.write(execution, execution.settled, execution.ended || this.now)
   }
@@ -221,6 +237,43 @@ export class PgState {
   forgetSkipped(): void {
     this.meant.clear()
     this.skippedPortals.clear()
+  }
+
+  /** Nobody can tell any more what becomes of portals: those that are not done are so recorded. */
+  endPortals(): void {
+    this.stray = 'reply'
+    this.closePortals(true)
+  }
+
+  /** What was under way is given up; nobody will end it. */
+  forgetUnfinished(): void {
+    this.finished = undefined
+    this.target = undefined
+    this.settling = undefined
+    this.scan = undefined
+    this.skipping = false
+    this.afterCopy = false
+    this.copyIn = false
+    this.portals.drain(true, () => {})
+    this.#later.length = 0
+    this.forgetSkipped()
+  }
+
+  /**
+   * A Parse whose reply is lost. One of a new name, or of none, defined it, or else the name means nothing.
+   * One of a known name failed, unless the name was dropped unseen.
+   */
+  parsedUnseen(prepared: Prepared): void {
+    const known = this.prepared.get(prepared.name)
+    if (prepared.name === '' || (known === undefined && this.prepared.evicted(prepared.name) === undefined))
+      this.prepared.set(prepared)
+    else if (known?.text?.text !== prepared.text?.text) this.prepared.delete(prepared.name)
+  }
+
+  /** A statement whose reply is lost may have dropped or made names. */
+  ranUnseen(text: QueryText | undefined): void {
+    if (text === undefined || text.truncated !== undefined || DROPS_NAMES.test(text.text))
+      this.prepared.clear()
   }
 
   setPortal(portal: Portal): void {

@@ -124,8 +124,8 @@ describe('of the server', () => {
     expect(outcomes(events)).toEqual([
       ['select before', 'unknown'],
       ...commands.map((_, i) => [`select ${i}`, 'unknown']),
-      // names are not known any more: the text is in its `prepare` record
-      [undefined, 'unknown'],
+      // of a name that meant nothing before: it means this text now, or still nothing
+      ['select $1', 'unknown'],
       ['select last', 'unknown'],
     ])
   })
