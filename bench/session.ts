@@ -1,30 +1,25 @@
 /**
  * What framing and decoding cost, from memory: MB/s and ns per message of the framer alone, and of the whole
- * PostgreSQL session with its events, beside a plain walk from header to header in the same run.
+ * session with its events, beside a plain walk from header to header in the same run.
  *
- *   npm run bench:session -- [--rounds N] [--write]
+ *   npm run bench:session -- [--dialect pg|mysql] [--rounds N] [--write]
  */
 import { parseArgs } from 'node:util'
-import { pg } from '../dumpers/pg/index.ts'
-import { type FrameHandler, SKIP } from '../src/framing/framer.ts'
-import { PgFramer } from '../src/framing/pg.ts'
 import type { Session } from '../src/session.ts'
 import { median, medianRatio, report, table } from './measure.ts'
-import {
-  bytesOf,
-  copyOut,
-  LOGIN,
-  MODES,
-  manyRows,
-  type Piece,
-  PREPARE,
-  pointQueries,
-  walk,
-} from './traffic.ts'
+import { bytesOf, type Piece, type Traffic } from './pieces.ts'
+import { MYSQL_TRAFFIC } from './traffic-mysql.ts'
+import { PG_TRAFFIC } from './traffic-pg.ts'
 
 const { values: flags } = parseArgs({
-  options: { rounds: { type: 'string', default: '15' }, write: { type: 'boolean', default: false } },
+  options: {
+    dialect: { type: 'string', default: 'pg' },
+    rounds: { type: 'string', default: '15' },
+    write: { type: 'boolean', default: false },
+  },
 })
+const TRAFFIC: Readonly<Record<string, Traffic>> = { pg: PG_TRAFFIC, mysql: MYSQL_TRAFFIC }
+const traffic = TRAFFIC[flags.dialect] as Traffic
 const rounds = Number(flags.rounds)
 const WARM_UP = 3
 
@@ -40,26 +35,19 @@ const feedAll = (session: Session, pieces: readonly Piece[]): void => {
 
 /** A new session that is logged in and has its statement prepared. */
 const loggedIn = (): Session => {
-  const session = pg.open({ limits: LIMITS, detail: 'statement', connId: 'bench', link: NO_LINK })
-  feedAll(session, LOGIN)
-  feedAll(session, PREPARE)
+  const session = traffic.dumper.open({
+    limits: LIMITS,
+    detail: 'statement',
+    connId: 'bench',
+    link: NO_LINK,
+  })
+  feedAll(session, traffic.beginning)
   return session
 }
 
-const nothing = (): void => {}
-const SKIPPING: FrameHandler = { header: () => SKIP, frame: nothing, beyond: nothing, lost: nothing }
-
-/** The framers of both directions, skipping every body. */
-const frameAll = (pieces: readonly Piece[]): void => {
-  const framers = { frontend: new PgFramer(SKIPPING), backend: new PgFramer(SKIPPING) }
-  framers.frontend.expect('typed')
-  framers.backend.expect('typed')
-  for (const { from, bytes } of pieces) framers[from].feed(bytes)
-}
-
 const WORK: Readonly<Record<string, (pieces: readonly Piece[]) => void>> = {
-  'plain walk': (pieces) => void walk(pieces),
-  framer: frameAll,
+  'plain walk': (pieces) => void traffic.walk(pieces),
+  framer: traffic.frame,
   session: (pieces) => feedAll(loggedIn(), pieces),
 }
 
@@ -79,7 +67,7 @@ const rowsFor = (label: string, pieces: readonly Piece[]): string[][] => {
     }
   }
   const bytes = bytesOf(pieces)
-  const messages = walk(pieces)
+  const messages = traffic.walk(pieces)
   const baseline = took.get('plain walk') as number[]
   return names.map((name) => {
     const own = took.get(name) as number[]
@@ -89,18 +77,8 @@ const rowsFor = (label: string, pieces: readonly Piece[]): string[][] => {
   })
 }
 
-const POINTS = 20_000
-const WIDE = 1000
-const WIDE_ROWS = 100_000
-const NARROW = 7
-const NARROW_ROWS = 2_000_000
-
-const rows = [
-  ...MODES.flatMap((mode) => rowsFor(`point queries, ${mode}`, pointQueries(mode, POINTS))),
-  ...rowsFor(`rows of ${WIDE} bytes`, manyRows(WIDE, WIDE_ROWS)),
-  ...rowsFor(`rows of ${NARROW} bytes`, manyRows(NARROW, NARROW_ROWS)),
-  ...rowsFor(`COPY of ${WIDE} bytes`, copyOut(WIDE, WIDE_ROWS)),
-]
+const rows = traffic.cases.flatMap(([label, pieces]) => rowsFor(label, pieces()))
 const head = ['traffic', 'what', 'MB/s', 'ns/message', 'time ÷ plain walk']
 const body = `Medians of ${rounds} rounds, from memory, ${events} events. Point queries: one read per message group.`
-report('Framing and decoding', `${body}\n\n${table(head, rows)}`, flags.write)
+const title = traffic.title === '' ? 'Framing and decoding' : `${traffic.title}framing and decoding`
+report(title, `${body}\n\n${table(head, rows)}`, flags.write)

@@ -1,13 +1,20 @@
-/** PostgreSQL traffic made in memory, and the plain baseline for what goes over it. */
-import type { Bytes, Direction } from '../src/flow.ts'
+/** PostgreSQL traffic made in memory. */
+import { pg } from '../dumpers/pg/index.ts'
+import type { Bytes } from '../src/flow.ts'
+import { type FrameHandler, SKIP } from '../src/framing/framer.ts'
+import { PgFramer } from '../src/framing/pg.ts'
+import {
+  inReads,
+  NARROW,
+  NARROW_ROWS,
+  type Piece,
+  POINTS,
+  type Traffic,
+  WIDE,
+  WIDE_ROWS,
+  walker,
+} from './pieces.ts'
 
-/** What one side sent, in the piece in which it is fed. */
-export interface Piece {
-  readonly from: Direction
-  readonly bytes: Bytes
-}
-
-const READ_BYTES = 65_536
 const AUTHENTICATION_OK = 'R\0\0\0\x08\0\0\0\0'
 const READY = 'Z\0\0\0\x05I'
 const PARSE_COMPLETE = '1\0\0\0\x04'
@@ -24,7 +31,7 @@ const dataRow = (...values: readonly string[]): string =>
 const latin1 = (text: string): Bytes => Buffer.from(text, 'latin1')
 
 /** Log-in without a password, as far as the first ReadyForQuery. */
-export const LOGIN: readonly Piece[] = [
+const LOGIN: readonly Piece[] = [
   {
     from: 'frontend',
     bytes: latin1(((body) => int32(body.length + 4) + body)('\0\x03\0\0user\0app\0database\0shop\0\0')),
@@ -57,15 +64,15 @@ const QUERIES: Readonly<Record<string, (aid: string) => readonly [string, string
 }
 
 /** The statement that `prepared` runs. */
-export const PREPARE: readonly Piece[] = [
+const PREPARE: readonly Piece[] = [
   { from: 'frontend', bytes: latin1(message('P', `P_0\0${SELECT}$1;\0${int16(0)}`) + message('S', '')) },
   { from: 'backend', bytes: latin1(PARSE_COMPLETE + READY) },
 ]
 
-export const MODES = Object.keys(QUERIES)
+const MODES = Object.keys(QUERIES)
 
 /** Point queries as pgbench -S sends them, each in one piece, its answer in another. */
-export const pointQueries = (mode: string, count: number): Piece[] =>
+const pointQueries = (mode: string, count: number): Piece[] =>
   Array.from({ length: count }, (_, index) => {
     const [sent, answer] = (QUERIES[mode] as (aid: string) => readonly [string, string])(
       String(index * 7919),
@@ -76,14 +83,8 @@ export const pointQueries = (mode: string, count: number): Piece[] =>
     ] as const
   }).flat()
 
-const inReads = (bytes: Bytes): Piece[] =>
-  Array.from({ length: Math.ceil(bytes.length / READ_BYTES) }, (_, index) => ({
-    from: 'backend',
-    bytes: bytes.subarray(index * READ_BYTES, (index + 1) * READ_BYTES),
-  }))
-
 /** A query and an answer of many rows of one value, in reads of 64 KiB. */
-export const manyRows = (valueBytes: number, rows: number): Piece[] => {
+const manyRows = (valueBytes: number, rows: number): Piece[] => {
   const row = latin1(dataRow('7'.repeat(valueBytes)))
   const body = Buffer.alloc(row.length * rows, row)
   const end = latin1(message('C', `SELECT ${rows}\0`) + READY)
@@ -92,7 +93,7 @@ export const manyRows = (valueBytes: number, rows: number): Piece[] => {
 }
 
 /** COPY OUT of many rows, in reads of 64 KiB. */
-export const copyOut = (rowBytes: number, rows: number): Piece[] => {
+const copyOut = (rowBytes: number, rows: number): Piece[] => {
   const row = latin1(message('d', `${'x'.repeat(rowBytes)}\n`))
   const start = latin1(message('H', `\0${int16(1)}${int16(0)}`))
   const end = latin1(`${message('c', '')}${message('C', `COPY ${rows}\0`)}${READY}`)
@@ -101,28 +102,24 @@ export const copyOut = (rowBytes: number, rows: number): Piece[] => {
 }
 
 const HEADER = 5
-const NONE: Bytes = Buffer.alloc(0)
+const nothing = (): void => {}
+const SKIPPING: FrameHandler = { header: () => SKIP, frame: nothing, beyond: nothing, lost: nothing }
 
-/**
- * The baseline: steps from header to header over typed messages and counts them, nothing else. Whole headers
- * only, so that it is as plain as can be: one that spans two pieces is put together of both.
- */
-export const walk = (pieces: readonly Piece[]): number => {
-  const left = { frontend: 0, backend: 0 }
-  const torn: Record<Direction, Bytes> = { frontend: NONE, backend: NONE }
-  let messages = 0
-  for (const { from, bytes } of pieces) {
-    const whole = torn[from].length > 0 ? Buffer.concat([torn[from], bytes]) : bytes
-    let at = left[from]
-    while (at + HEADER <= whole.length) {
-      messages++
-      at += whole.readUInt32BE(at + 1) + 1
-    }
-    torn[from] = at < whole.length ? Buffer.from(whole.subarray(at)) : NONE
-    left[from] = at < whole.length ? 0 : at - whole.length
-  }
-  return messages
+export const PG_TRAFFIC: Traffic = {
+  dumper: pg,
+  title: '',
+  beginning: [...LOGIN, ...PREPARE],
+  cases: [
+    ...MODES.map((mode) => [`point queries, ${mode}`, () => pointQueries(mode, POINTS)] as const),
+    [`rows of ${WIDE} bytes`, () => manyRows(WIDE, WIDE_ROWS)],
+    [`rows of ${NARROW} bytes`, () => manyRows(NARROW, NARROW_ROWS)],
+    [`COPY of ${WIDE} bytes`, () => copyOut(WIDE, WIDE_ROWS)],
+  ],
+  frame: (pieces) => {
+    const framers = { frontend: new PgFramer(SKIPPING), backend: new PgFramer(SKIPPING) }
+    framers.frontend.expect('typed')
+    framers.backend.expect('typed')
+    for (const { from, bytes } of pieces) framers[from].feed(bytes)
+  },
+  walk: walker(HEADER, (bytes, at) => bytes.readUInt32BE(at + 1) + 1),
 }
-
-export const bytesOf = (pieces: readonly Piece[]): number =>
-  pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)
