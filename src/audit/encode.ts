@@ -245,13 +245,16 @@ class LineEncoder implements Encoder {
     return texts + lengths() + this.#key('bind_value_sha256s') + list(hashesOf(values))
   }
 
+  /** Values row by row; their types once, for they are the same in each. */
   #rows(rows: readonly BoundValues[]): string {
     if (this.#options.bindValues === 'none') return ''
     const { list } = this.#format
     const all = (one: (values: BoundValues) => string): string => list(`[${rows.map(one)}]`)
+    const first = rows[0]
+    const types = first?.typesKnown ? this.#key('bind_types') + list(typesOf(first)) : ''
     const lengths = (): string => this.#key('bind_value_lens') + all(lengthsOf)
-    if (this.#options.bindValues === 'length') return lengths()
-    const texts = this.#key('bind_values') + all(textsOf)
+    if (this.#options.bindValues === 'length') return lengths() + types
+    const texts = this.#key('bind_values') + all(textsOf) + types
     if (rows.every(isWhole)) return texts
     return texts + lengths() + this.#key('bind_value_sha256s') + all(hashesOf)
   }

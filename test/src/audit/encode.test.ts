@@ -157,6 +157,70 @@ describe('a record as JSON', () => {
     })
   })
 
+  it('writes the types of a bulk execute once, with or without values', () => {
+    const typed = { typesKnown: true, type: (i: number) => ['LONG', 'VAR_STRING'][i] }
+    const cut = { ...typed, sha256: (i: number) => (i === 1 ? 'ab' : undefined) }
+    const rows = [valuesOf(['1', 'a'], typed), valuesOf(['2', 'b'], cut)]
+    const event = statement({ protocol: 'bulk', rows })
+    const types = { bind_types: ['LONG', 'VAR_STRING'] }
+    expect(json(event)).toMatchObject({
+      ...types,
+      bind_value_sha256s: [
+        [null, null],
+        [null, 'ab'],
+      ],
+    })
+    expect(json(event, { bindValues: 'length' })).toMatchObject(types)
+    expect(json(event, { bindValues: 'none' })).not.toHaveProperty('bind_types')
+  })
+
+  it('writes the keys of MySQL as they are', () => {
+    const keys = {
+      stmt_id: 3,
+      command: 'COM_INIT_DB',
+      outcome: 'error',
+      error_number: 1049,
+      error_code: '42000',
+      error_message: "Unknown database 'x'",
+      results: ['OK 1', 'ROWS 2'],
+      warnings: 2,
+      last_insert_id: '18446744073709551615',
+      character_set: 'utf8mb4',
+      query_attributes: '{"traceparent":"00-1"}',
+    } as const
+    expect(json(statement({ protocol: 'command', ...keys }))).toMatchObject(keys)
+    const { results, ...ltsv } = keys
+    expect(
+      parseLtsv(
+        written(encoder({ format: 'ltsv' }).encode(flow, statement({ protocol: 'command', ...keys }))),
+      ),
+    ).toMatchObject({
+      ...Object.fromEntries(Object.entries(ltsv).map(([key, value]) => [key, String(value)])),
+      results: JSON.stringify(results),
+    })
+  })
+
+  it('writes a change of user and a local file', () => {
+    const change = {
+      event: 'change_user',
+      outcome: 'success',
+      new_username: 'bob',
+      new_database: 'shop',
+      previous_username: 'app',
+      auth_method: 'mysql_native_password',
+      duration_us: 12,
+    } as const
+    expect(json({ ...change, at: AT, who })).toMatchObject({ ...change, username: 'app' })
+    const infile = {
+      event: 'local_infile',
+      stmt_seq: 4,
+      infile_name: '/etc/passwd',
+      infile_bytes: 2,
+      infile_sha256: 'ab',
+    } as const
+    expect(json({ ...infile, at: AT, who })).toMatchObject(infile)
+  })
+
   it('gives the local time with its offset where that is configured', () => {
     const record = json(statement(), { timezone: 'local' })
     expect(record.ts).toMatch(/^2024-0[45]-\d\dT\d\d:\d\d:\d\d\.000123[+-]\d\d:\d\d$/)
