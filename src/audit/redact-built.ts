@@ -31,7 +31,7 @@ interface Bracket {
 
 /** Functions that may stand around a secret; whatever else has an argument may run it. */
 const WRAPPERS: ReadonlySet<string> = new Set([
-  ...['', 'quote_literal', 'quote_nullable', 'quote_ident', 'md5', 'sha256', 'encode', 'decode'],
+  ...['', 'quote_literal', 'quote_nullable', 'quote_ident', 'quote', 'md5', 'sha256', 'encode', 'decode'],
   ...[
     'concat',
     'format',

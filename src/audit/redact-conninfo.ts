@@ -121,7 +121,10 @@ const userInfoPassword = (text: string, separator: number, limit: number): Span 
   if (colon === -1 || authority.slice(0, colon).includes('@')) return undefined
   const start = from + colon + 1
   let at = authority.lastIndexOf('@')
-  if (at === -1 && /postgres(?:ql)?$/i.test(text.slice(Math.max(0, separator - 10), separator))) {
+  if (
+    at === -1 &&
+    /(?:postgres(?:ql)?|mysqlx?|mariadb)$/i.test(text.slice(Math.max(0, separator - 10), separator))
+  ) {
     // a password with a slash is none for libpq, but it was meant as one
     at = run.lastIndexOf('@')
     const isPort = /^\d*(?:$|[/?#,])/.test(run.slice(colon + 1))

@@ -2,7 +2,8 @@
 import type { ScanOptions, Span } from '../sql/scan.ts'
 import { conninfoSecrets } from './redact-conninfo.ts'
 import { looseSecrets, plainSecrets } from './redact-loose.ts'
-import { isSecretOption } from './redact-names.ts'
+import { MYSQL_VERIFIER } from './redact-mysql-words.ts'
+import { isSecretOption, maySecret } from './redact-names.ts'
 import { inOrder } from './redact-spans.ts'
 
 /** Stands in a record for a secret, quotes included. */
@@ -36,10 +37,14 @@ export const maskMessage = (text: string, words: ReadonlySet<string>, options: S
 const ON_SIGHT = /pas+w|passphrase|pwd|secret|:\/\/|scram-sha-256\$|md5[0-9a-f]{32}/i
 const VERIFIERS = /SCRAM-SHA-256\$\d+:[^\s'"]*|(?<![\w])md5[0-9a-f]{32}(?!\w)/g
 
+const mayBeOnSight = (text: string, { dialect }: ScanOptions): boolean =>
+  ON_SIGHT.test(text) || (dialect === 'mysql' && maySecret(text, dialect))
+
 const maskOnSight = (text: string, options: ScanOptions): string => {
-  if (!ON_SIGHT.test(text)) return text
+  const isMysql = options.dialect === 'mysql'
+  if (!mayBeOnSight(text, options)) return text
   const spans: Span[] = [...looseSecrets(text, options), ...conninfoSecrets(text).spans]
-  for (const { index, 0: verifier } of text.matchAll(VERIFIERS))
+  for (const { index, 0: verifier } of text.matchAll(isMysql ? MYSQL_VERIFIER : VERIFIERS))
     spans.push({ start: index, end: index + verifier.length })
   return maskSpans(text, inOrder(spans))
 }
@@ -60,7 +65,7 @@ export const maskSettings = (options: string): string =>
 
 /** The end of a statement whose middle is not known: masks what is a secret on sight and cannot be more. */
 export const maskTail = (tail: string, options: ScanOptions): string =>
-  ON_SIGHT.test(tail) ? maskSpans(tail, inOrder(plainSecrets(tail, options))) : tail
+  mayBeOnSight(tail, options) ? maskSpans(tail, inOrder(plainSecrets(tail, options))) : tail
 
 const maskWord = (text: string, word: string): string => {
   if (!text.includes(word)) return text

@@ -3,6 +3,17 @@ import { isKeyword, Lexer } from '../sql/scan.ts'
 
 const MAY_HOLD_SECRET =
   /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|(?:alter|create)(?![\w$])|scram-sha|md5[0-9a-f]{32}/i
+const MYSQL_MAY_HOLD_SECRET = new RegExp(
+  [
+    /pas(?:s?w|sph)|pwd|secret|:\/\/|identif|authenti|encrypt|decrypt|(?:en|de)code|keyring|challenge_/,
+    /(?:alter|create)\b[^;]{0,256}?\buser/,
+    // verifiers, and hexadecimal literals that are long enough for a statement
+    /\*[0-9a-f]{40}|\$a\$[0-9a-f]{3}\$|\b0x[0-9a-f]{16}|\bx'[0-9a-f]{16}/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+)
 /** misspelt ones too: a server that knows no option `pasword` tells nobody that its value is a password */
 const SECRET = /pas+w|psw|pwd|passphrase|secret/i
 const SECRET_OPTION =
@@ -53,7 +64,8 @@ const BEFORE_PASSWORD: ReadonlySet<string> = new Set(['with', 'encrypted', 'unen
  * Could the text hold a secret? Cheap, and true too often: names of secrets, connection strings, and
  * statements whose every literal may be a secret. Who writes a name with escapes hides it from himself.
  */
-export const maySecret = (text: string): boolean => MAY_HOLD_SECRET.test(text)
+export const maySecret = (text: string, dialect: 'postgresql' | 'mysql' = 'postgresql'): boolean =>
+  (dialect === 'mysql' ? MYSQL_MAY_HOLD_SECRET : MAY_HOLD_SECRET).test(text)
 
 /** A name whose literal is a secret. */
 export const isSecretName = (name: string): boolean => SECRET.test(name) && !HARMLESS.has(name)

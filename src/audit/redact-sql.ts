@@ -13,11 +13,13 @@
  * refuse it are left out; and of the others' secrets those are masked that all of them find: by no other
  * rule can it be that nobody's password is seen and no command is hidden.
  */
-import type { ScanOptions, Span } from '../sql/scan.ts'
+import { hasBackslashEscapes, type ScanOptions, type Span } from '../sql/scan.ts'
 import { conninfoSecrets, isConninfo, quotableForms } from './redact-conninfo.ts'
 import { Found, type Hints, isOpen, NO_HINTS, type Secrets, type Source } from './redact-found.ts'
-import { Level, type Pattern, piecesOf, type Read } from './redact-level.ts'
+import { Level, type LevelOptions, type Pattern, piecesOf, type Read } from './redact-level.ts'
 import { looseSecrets, plainSecrets } from './redact-loose.ts'
+import { MysqlLevel } from './redact-mysql-level.ts'
+import { MYSQL_VERIFIER } from './redact-mysql-words.ts'
 import { beginsCommand, isPlain, isSecretName, isVerifier, maySecret } from './redact-names.ts'
 
 /** In literals deeper within literals only what is a secret on sight is masked. */
@@ -34,7 +36,7 @@ const SHORTEST = 8
 
 /** The secrets of a statement's text; `cut` when the text is only the beginning of what was sent. */
 export const statementSecrets = (text: string, options: ScanOptions, cut = false): Secrets | undefined =>
-  maySecret(text) ? collect(text, options, cut) : undefined
+  maySecret(text, options.dialect) ? collect(text, options, cut) : undefined
 
 /** The secrets of a statement some of whose bound values are pieces that lack a secret, by number. */
 export const patternSecrets = (
@@ -52,7 +54,7 @@ export const valueSecrets = (
   value: string,
   options: ScanOptions,
 ): { readonly secrets: Secrets | undefined; readonly pattern: Pattern | undefined } => {
-  if (!maySecret(value)) return { secrets: undefined, pattern: undefined }
+  if (!maySecret(value, options.dialect)) return { secrets: undefined, pattern: undefined }
   const found = new Found()
   const work = workFor(value)
   const hints = readValue({ text: value, options, depth: 1, source: itself, found, work })
@@ -123,6 +125,7 @@ const readingsOf = (text: string, options: ScanOptions): readonly ScanOptions[] 
 const readText = (text: Text): Read => {
   const { options, asRead, work } = text
   const first = readAs(text, options)
+  if (options.dialect === 'mysql' && !asRead) return readMysql(text, first)
   if (!first.isAmbiguous || asRead) {
     text.found.take(first.found)
     return first
@@ -143,6 +146,40 @@ const readText = (text: Text): Read => {
   }
 }
 
+/**
+ * MySQL's server says with each reply whether backslashes escape, so that reading counts unless it cannot
+ * be; ANSI_QUOTES it says nowhere, and a character set may be known wrong. Where these make a difference,
+ * what any possible reading calls a secret is masked.
+ */
+const readMysql = (text: Text, first: Reading): Read => {
+  const { options, work, depth } = text
+  const { found } = text
+  const tooMuch = depth > 0 && work.left < 4 * text.text.length
+  const others = first.isAmbiguous && !tooMuch ? mysqlReadings(text.text, options, first.refused) : []
+  const all = [first, ...others.map((reading) => readAs(text, reading))]
+  const possible = all.filter(({ refused }) => !refused)
+  const told = possible.length === 0 ? all : possible
+  for (const reading of told) found.take(reading.found)
+  return {
+    hints: told.find(({ hints }) => hints !== NO_HINTS)?.hints ?? NO_HINTS,
+    literals: Math.max(...told.map(({ literals }) => literals)),
+    refused: possible.length === 0,
+    isAmbiguous: first.isAmbiguous,
+  }
+}
+
+/** The other ways to read a text with backslashes in literals. */
+const mysqlReadings = (text: string, options: ScanOptions, refused: boolean): readonly ScanOptions[] => {
+  const noBackslashEscapes = !hasBackslashEscapes(options)
+  const told: ScanOptions = { dialect: 'mysql', noBackslashEscapes }
+  const readings: ScanOptions[] = []
+  if (text.includes('"')) readings.push({ ...told, ansiQuotes: true })
+  if (/[^\0-\x7f]\\/.test(text)) readings.push({ ...told, wideBackslashes: true })
+  if (refused || /sql_mode/i.test(text))
+    readings.push({ dialect: 'mysql', noBackslashEscapes: !noBackslashEscapes })
+  return readings
+}
+
 const readAs = (whole: Text, options: ScanOptions): Reading => {
   const { text, depth, source, work, patterns, asRead } = whole
   const found = new Found()
@@ -152,7 +189,8 @@ const readAs = (whole: Text, options: ScanOptions): Reading => {
     if (/^\w+$/.test(value)) return isSecretName(value.toLowerCase()) ? OPEN : NO_HINTS
     return readValue({ text: value, options, depth: depth + 1, source: from, found, work, asRead })
   }
-  const level = new Level({ text, options, depth, source, found, nested, patterns })
+  const of: LevelOptions = { text, options, depth, source, found, nested, patterns }
+  const level = options.dialect === 'mysql' ? new MysqlLevel(of) : new Level(of)
   return { ...level.read(whole.cut === true), found }
 }
 
@@ -166,6 +204,9 @@ const readValue = (value: Text): Hints => {
     mask({ start: 0, end: text.length })
     return NO_HINTS
   }
+  if (options.dialect === 'mysql')
+    for (const { index, 0: verifier } of text.matchAll(MYSQL_VERIFIER))
+      mask({ start: index, end: index + verifier.length })
   if (isConninfo(text)) {
     const { spans, holes, end } = conninfoSecrets(text)
     spans.forEach(mask)

@@ -12,6 +12,8 @@ export interface Masking {
   readonly params: Secrets['params']
   /** secrets that error texts may quote */
   readonly words: ReadonlySet<string>
+  /** where in the text they are */
+  readonly spans: Secrets['spans']
 }
 
 const CLEAN = Symbol('clean')
@@ -35,6 +37,7 @@ const mask = (query: QueryText, cut: boolean): Masking | undefined => {
     text: masked(query, text, maskedTail),
     params: secrets?.params ?? new Set(),
     words: secrets?.words ?? new Set(),
+    spans: secrets?.spans ?? [],
   }
 }
 
@@ -67,6 +70,8 @@ export const maskArguments = (
   let argument = 0
   while (lexer.next()) {
     if (lexer.is('execute')) depth = argument = 0
+    // MariaDB has no brackets
+    else if (depth === 0 && options.dialect === 'mysql' && lexer.is('using')) depth = argument = 1
     else if (lexer.isPunctuation(';')) depth = -1
     else if (depth === -1) continue
     else if (lexer.isPunctuation('(')) {

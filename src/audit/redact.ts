@@ -9,7 +9,8 @@ import type { AuditEvent, BoundValues, QueryText, ServerError, SessionAuth, Who 
 import type { ScanOptions } from '../sql/scan.ts'
 import { maskMessage, maskSettings } from './redact-mask.ts'
 import { maySecret } from './redact-names.ts'
-import { maskArguments, maskingOf } from './redact-text.ts'
+import { maskNear } from './redact-near.ts'
+import { type Masking, maskArguments, maskingOf } from './redact-text.ts'
 import { maskValues } from './redact-values.ts'
 import { redactWho } from './redact-who.ts'
 
@@ -29,6 +30,7 @@ export const redact = (event: AuditEvent): AuditEvent => {
     case 'session.end':
       return redactStrings(event, event, ['end_detail', ...ERROR_KEYS])
     case 'txn.end':
+    case 'change_user':
       return redactStrings(event, event, ERROR_KEYS)
     default:
       return 'who' in event ? patched(event, event.who, undefined) : event
@@ -42,7 +44,10 @@ const ERROR_KEYS = [
   'error_internal_query',
   'error_context',
 ] as const satisfies readonly (keyof ServerError)[]
-const STRING_KEYS = [...ERROR_KEYS, 'command', 'stmt_name', 'portal_name'] as const
+const STRING_KEYS = [
+  ...ERROR_KEYS,
+  ...(['command', 'stmt_name', 'portal_name', 'query_attributes'] as const),
+] as const
 
 type Strings<K extends string> = { readonly [Key in K]?: string | undefined }
 type Fields = Readonly<Record<string, string | number | boolean>>
@@ -89,8 +94,27 @@ const redactParts = (event: AuditEvent & { who: Who }, parts: Parts): AuditEvent
   // the arguments of EXECUTE are the prepared statement's parameters
   if (parts.text && executed && executed.params.size > 0)
     patch.text = maskArguments(text?.text ?? parts.text, executed.params, words)
-  if (strings) patchStrings(patch, parts, words, params)
+  if (strings) {
+    const quoted = quoting(parts, [text, executed], words)
+    if (quoted.error_message !== parts.error_message) patch.error_message = quoted.error_message
+    patchStrings(patch, quoted, words, params)
+  }
   return patched(event, event.who, patch)
+}
+
+/** With MySQL's error message less what it quotes of the secrets in the texts. */
+const quoting = (
+  parts: Parts,
+  maskings: readonly (Masking | undefined)[],
+  words: ReadonlySet<string>,
+): Parts => {
+  let { error_message: message } = parts
+  if (message === undefined || parts.text?.dialect !== 'mysql') return parts
+  for (const [index, masking] of maskings.entries()) {
+    const query = index === 0 ? parts.text : parts.executed
+    if (masking && query) message = maskNear(message, { text: query.text, spans: masking.spans, words })
+  }
+  return message === parts.error_message ? parts : { ...parts, error_message: message }
 }
 
 const patched = (event: AuditEvent, who: Who, patch: Patch | undefined): AuditEvent => {
@@ -108,6 +132,7 @@ const hasStrings = (parts: Parts): boolean =>
   parts.error_internal_query !== undefined ||
   parts.error_context !== undefined ||
   parts.command !== undefined ||
+  parts.query_attributes !== undefined ||
   parts.body_hex !== undefined ||
   parts.fields !== undefined ||
   tellsSecret(parts.stmt_name) ||

@@ -15,7 +15,7 @@ export {
   type TransactionVerb,
 } from './commands.ts'
 export { isKeyword } from './keywords.ts'
-export { Lexer, type ScanOptions, type Span, type TokenKind } from './lexer.ts'
+export { hasBackslashEscapes, Lexer, type ScanOptions, type Span, type TokenKind } from './lexer.ts'
 export { identifierName, literalValue, readLiteral } from './literal.ts'
 export type { Literal } from './literal-builder.ts'
 export {

@@ -17,8 +17,8 @@ export interface SqlStatement extends Span {
 /**
  * The statements of `text`, empty ones left out. A semicolon separates them unless it is inside brackets
  * (`CREATE RULE … DO (…; …)`) or the body of `CREATE FUNCTION … BEGIN ATOMIC … END`, or of one of MySQL's
- * stored programs; literals and comments are the lexer's. True for every text that the server's parser takes; one that it refuses has no
- * statement that could run.
+ * stored programs; literals and comments are the lexer's. True for every text that the server's parser
+ * takes; one that it refuses has no statement that could run.
  */
 export const splitStatements = (text: string, options: ScanOptions = {}): readonly SqlStatement[] => {
   const single = singleStatement(text, options)

@@ -19,3 +19,7 @@ export const statement = (more: Partial<Statement>): Statement => ({
   outcome: 'success',
   ...more,
 })
+
+/** A text of MySQL's, in which backslashes escape. */
+export const mysqlQuery = (text: string, more: Partial<QueryText> = {}): QueryText =>
+  query(text, { dialect: 'mysql', standardConformingStrings: false, ...more })

@@ -1,0 +1,62 @@
+/**
+ * MySQL's and MariaDB's syntax error (1064) quotes the statement from where it went wrong, 80 characters of
+ * it: `… near 'identifed by 'hun' at line 1`. A secret that is cut there is not found by its own text.
+ */
+import type { Span } from '../sql/scan.ts'
+import { maskSpans } from './redact-mask.ts'
+import { inOrder } from './redact-spans.ts'
+
+const NEAR = /near '([\s\S]*)' at line \d+/
+/** A quotation that occurs more often in its text is masked whole. */
+const MANY_PLACES = 64
+/** so much of a secret's beginning or end counts */
+const SHORTEST_PIECE = 2
+
+/** A statement's text, and its secrets. */
+export interface Quoted {
+  readonly text: string
+  readonly spans: readonly Span[]
+  readonly words: ReadonlySet<string>
+}
+
+/** The message without what its quotation has of the secrets; the message itself when that is nothing. */
+export const maskNear = (message: string, of: Quoted): string => {
+  const match = NEAR.exec(message)
+  if (!match) return message
+  // MariaDB may say that it cut
+  const near = match[1]!.replace(/\.\.\.$/, '')
+  const from = match.index + "near '".length
+  const spans = near === '' ? [] : (placesIn(near, of) ?? piecesIn(near, of.words))
+  return maskSpans(
+    message,
+    inOrder(spans).map(({ start, end }) => ({ start: from + start, end: from + end })),
+  )
+}
+
+/** What lies in the secrets, wherever in the text the quotation may be from; undefined if it is not. */
+const placesIn = (near: string, { text, spans }: Quoted): readonly Span[] | undefined => {
+  const found: Span[] = []
+  let places = 0
+  for (let at = text.indexOf(near); at !== -1; at = text.indexOf(near, at + 1)) {
+    if (++places > MANY_PLACES) return [{ start: 0, end: near.length }]
+    for (const { start, end } of spans) {
+      const span = { start: Math.max(start - at, 0), end: Math.min(end - at, near.length) }
+      if (span.start < span.end) found.push(span)
+    }
+  }
+  return places === 0 ? undefined : found
+}
+
+/** Its beginning and its end where they are the end or the beginning of a secret. */
+const piecesIn = (near: string, words: ReadonlySet<string>): readonly Span[] => {
+  const found: Span[] = []
+  for (const word of words) {
+    for (let length = Math.min(word.length, near.length); length >= SHORTEST_PIECE; length--) {
+      if (near.startsWith(word.slice(-length))) found.push({ start: 0, end: length })
+      if (near.endsWith(word.slice(0, length)))
+        found.push({ start: near.length - length, end: near.length })
+      if (found.length > 0) break
+    }
+  }
+  return found
+}
