@@ -78,7 +78,7 @@ export const showBytes = (
       : text
   }
   if (!isText(type & 0xff)) return hexOf(bytes, start, end)
-  if (!marked && !decoding.foreignAscii) {
+  if (!marked) {
     const short = shortAscii(bytes, start, end)
     if (short !== undefined) return short
   }

@@ -3,7 +3,8 @@ import { UTF8 } from '../../../dumpers/common/text-decoding.ts'
 import { decodeQueryAttributes } from '../../../dumpers/mysql/attributes.ts'
 import type { ValueForm } from '../../../dumpers/mysql/values.ts'
 import type { Bytes } from '../../../src/flow.ts'
-import { encoded, int8, int32, lenenc, type Param, paramsBody } from '../../support/my-params.ts'
+import { lenenc, lenencString, uint8, uint32 } from '../../support/my-bytes.ts'
+import { type Param, paramsBody } from '../../support/my-params.ts'
 
 const FORM: ValueForm = { decoding: UTF8, mariadb: false, maxValueBytes: 100 }
 const TEXT = 'select 1'
@@ -24,7 +25,7 @@ const read = (body: Bytes) => {
 const text = (name: string, value: string | null): Param => ({
   type: 253,
   name,
-  value: value === null ? null : encoded(value),
+  value: value === null ? null : lenencString(value),
 })
 
 describe('case 31: COM_QUERY with CLIENT_QUERY_ATTRIBUTES', () => {
@@ -33,7 +34,11 @@ describe('case 31: COM_QUERY with CLIENT_QUERY_ATTRIBUTES', () => {
   })
 
   test('attributes have names, values of any type, and NULL', () => {
-    const params = [text('traceparent', '00-ab'), { type: 3, name: 'n', value: int32(-7) }, text('z', null)]
+    const params = [
+      text('traceparent', '00-ab'),
+      { type: 3, name: 'n', value: uint32(-7) },
+      text('z', null),
+    ]
     expect(read(bodyOf(params))).toEqual({
       attributes: '{"traceparent":"00-ab","n":"-7","z":null}',
       text: TEXT,
@@ -54,14 +59,14 @@ describe('case 31: COM_QUERY with CLIENT_QUERY_ATTRIBUTES', () => {
   // [name, body]
   const BROKEN: [string, Bytes][] = [
     ['an empty body', Buffer.alloc(0)],
-    ['no number of sets', int8(0)],
+    ['no number of sets', uint8(0)],
     ['two sets', bodyOf([text('a', 'b')], 2)],
-    ['no types', Buffer.concat([lenenc(1), lenenc(1), int8(0), int8(0), Buffer.from(TEXT)])],
+    ['no types', Buffer.concat([lenenc(1), lenenc(1), uint8(0), uint8(0), Buffer.from(TEXT)])],
     ['more attributes than bytes', Buffer.concat([lenenc(60_000), lenenc(1), Buffer.alloc(8000, 1)])],
     ['a count of 2^53', Buffer.from('feffffffffffff1f0001', 'hex')],
     [
       'a name that is not there',
-      Buffer.concat([lenenc(1), lenenc(1), int8(0), int8(1), Buffer.from([253, 0, 9])]),
+      Buffer.concat([lenenc(1), lenenc(1), uint8(0), uint8(1), Buffer.from([253, 0, 9])]),
     ],
   ]
   test.each(BROKEN)('%s makes no sense', (_, body) => {

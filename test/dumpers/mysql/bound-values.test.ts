@@ -11,17 +11,8 @@ import { LAST_STATEMENT, StatementStore } from '../../../dumpers/mysql/statement
 import type { BoundValues } from '../../../src/event.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { plainValues } from '../../support/canonical.ts'
-import {
-  double,
-  encoded,
-  executeBody,
-  int8,
-  int16,
-  int32,
-  lenenc,
-  type Param,
-  paramsBody,
-} from '../../support/my-params.ts'
+import { lenenc, lenencString, uint8, uint16, uint32 } from '../../support/my-bytes.ts'
+import { double, executeBody, type Param, paramsBody } from '../../support/my-params.ts'
 
 const OPTIONS: ValueOptions = { decoding: UTF8, mariadb: true, maxValueBytes: 1000, queryAttributes: false }
 const MYSQL: ValueOptions = { ...OPTIONS, mariadb: false }
@@ -33,9 +24,9 @@ const VAR_STRING = 253
 const sha256 = (bytes: Bytes | string): string => createHash('sha256').update(bytes).digest('hex')
 const text = (value: string | null): Param => ({
   type: VAR_STRING,
-  value: value === null ? null : encoded(value),
+  value: value === null ? null : lenencString(value),
 })
-const long = (value: number): Param => ({ type: LONG, value: int32(value) })
+const long = (value: number): Param => ({ type: LONG, value: uint32(value) })
 
 /** A store with statement 1, of so many parameters. */
 const storeOf = (params: number, max = 10): StatementStore => {
@@ -66,7 +57,7 @@ describe('case 34: COM_STMT_EXECUTE', () => {
   })
 
   test('types are named, the unsigned flag too', () => {
-    const params = [{ type: LONG | 0x8000, value: int32(-1) }, text(null)]
+    const params = [{ type: LONG | 0x8000, value: uint32(-1) }, text(null)]
     const { values } = execute(storeOf(2), executeBody(params))
     expect(values?.typesKnown).toBe(true)
     expect([values?.type(0), values?.type(1)]).toEqual(['long unsigned', 'var_string'])
@@ -166,12 +157,12 @@ describe('statements that are not known', () => {
 describe('case 63: lengths that lie', () => {
   // [name, what stands in the place of the first value's length]
   const LIES: [string, Bytes][] = [
-    ['beyond the body', int8(200)],
+    ['beyond the body', uint8(200)],
     ['of 2^64 - 1', Buffer.alloc(9, 0xff).fill(0xfe, 0, 1)],
-    ['of 2^53', Buffer.concat([int8(0xfe), Buffer.from('0000000000002000', 'hex')])],
-    ['of NULL', int8(0xfb)],
-    ['of nothing', int8(0xff)],
-    ['cut', int8(0xfe)],
+    ['of 2^53', Buffer.concat([uint8(0xfe), Buffer.from('0000000000002000', 'hex')])],
+    ['of NULL', uint8(0xfb)],
+    ['of nothing', uint8(0xff)],
+    ['cut', uint8(0xfe)],
   ]
   test.each(LIES)('a length %s', (_, lie) => {
     const store = storeOf(1)
@@ -198,7 +189,12 @@ describe('case 63: lengths that lie', () => {
   })
 
   test('every cut of a body is read, or told', () => {
-    const body = executeBody([long(1), text('abc'), text(null), { type: 12, value: encoded(int32(1)) }])
+    const body = executeBody([
+      long(1),
+      text('abc'),
+      text(null),
+      { type: 12, value: lenencString(uint32(1)) },
+    ])
     for (let length = 9; length < body.length; length++) {
       const read = execute(storeOf(4), body.subarray(0, length))
       expect([read.values, read.malformed]).toEqual([undefined, true])
@@ -226,19 +222,19 @@ describe('case 35: long data', () => {
     const params = [blob(), text('b')]
     sendLong(store, 0, 'once')
     execute(store, executeBody(params))
-    expect(shown(execute(store, executeBody([blob(encoded('z')), text('b')])))).toEqual(['z', 'b'])
+    expect(shown(execute(store, executeBody([blob(lenencString('z')), text('b')])))).toEqual(['z', 'b'])
     sendLong(store, 0, 'once')
     expect(execute(store, executeBody(params).subarray(0, 11)).malformed).toBe(true)
-    expect(shown(execute(store, executeBody([blob(encoded('z')), text('b')])))).toEqual(['z', 'b'])
+    expect(shown(execute(store, executeBody([blob(lenencString('z')), text('b')])))).toEqual(['z', 'b'])
     expect(store.get(1)?.long).toBeUndefined()
   })
 
   test('is forgotten by COM_STMT_RESET; types are not', () => {
     const store = storeOf(1)
-    execute(store, executeBody([blob(encoded('a'))]))
+    execute(store, executeBody([blob(lenencString('a'))]))
     sendLong(store, 0, 'gone')
     store.reset(1)
-    expect(shown(execute(store, executeBody([blob(encoded('b'))], { types: false })))).toEqual(['b'])
+    expect(shown(execute(store, executeBody([blob(lenencString('b'))], { types: false })))).toEqual(['b'])
   })
 
   test('wins over a NULL bit in MariaDB, and not in MySQL', () => {
@@ -316,7 +312,7 @@ describe('case 31: query attributes of an execution', () => {
     const store = storeOf(1)
     const read = execute(store, executeBody([text('a')], { counted: true }), WITH)
     expect([shown(read), read.attributes]).toEqual([['a'], undefined])
-    const bare = Buffer.concat([int32(1), int8(0), int32(1), lenenc(1), paramsBody([text('b')], false)])
+    const bare = Buffer.concat([uint32(1), uint8(0), uint32(1), lenenc(1), paramsBody([text('b')], false)])
     expect(shown(execute(store, bare, WITH))).toEqual(['b'])
   })
 
@@ -356,9 +352,9 @@ describe('an execution that is too long to be kept', () => {
     text('short'),
     text('m'.repeat(300)),
     text(null),
-    { type: BLOB, value: encoded('z'.repeat(70_000)) },
+    { type: BLOB, value: lenencString('z'.repeat(70_000)) },
     text(''),
-    { type: 12, value: encoded(Buffer.concat([int16(2020), int8(2), int8(29)])) },
+    { type: 12, value: lenencString(Buffer.concat([uint16(2020), uint8(2), uint8(29)])) },
     { type: DOUBLE, value: double(1.5) },
     text('last'),
   ]

@@ -6,14 +6,8 @@ import { type BulkExecute, decodeBulk, LongBulk } from '../../../dumpers/mysql/b
 import { StatementStore } from '../../../dumpers/mysql/statements.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { plainValues } from '../../support/canonical.ts'
-import {
-  bulkBody,
-  encoded,
-  INDICATOR_DEFAULT,
-  INDICATOR_IGNORE,
-  INDICATOR_NULL,
-  int32,
-} from '../../support/my-params.ts'
+import { lenencString, uint32 } from '../../support/my-bytes.ts'
+import { bulkBody, INDICATOR_DEFAULT, INDICATOR_IGNORE, INDICATOR_NULL } from '../../support/my-params.ts'
 
 const OPTIONS: ValueOptions = { decoding: UTF8, mariadb: true, maxValueBytes: 100, queryAttributes: false }
 const LONG = 3
@@ -32,8 +26,8 @@ const bulk = (store: StatementStore, body: Bytes): BulkExecute =>
 const shown = ({ rows }: BulkExecute) => rows?.rows().map(plainValues)
 
 const ROWS = [
-  [int32(1), encoded('a')],
-  [INDICATOR_NULL, encoded('ü')],
+  [uint32(1), lenencString('a')],
+  [INDICATOR_NULL, lenencString('ü')],
   [INDICATOR_DEFAULT, INDICATOR_IGNORE],
 ]
 const SHOWN = [
@@ -52,9 +46,9 @@ describe('case 47: COM_STMT_BULK_EXECUTE', () => {
 
   test('the strings DEFAULT and \\DEFAULT are told from the default', () => {
     const rows = [
-      [int32(1), encoded('DEFAULT')],
-      [int32(2), encoded('\\DEFAULT')],
-      [int32(3), INDICATOR_DEFAULT],
+      [uint32(1), lenencString('DEFAULT')],
+      [uint32(2), lenencString('\\DEFAULT')],
+      [uint32(3), INDICATOR_DEFAULT],
     ]
     expect(shown(bulk(storeOf(2), bulkBody(TYPES, rows)))?.map(([, value]) => value)).toEqual([
       'DEFAULT',
@@ -66,7 +60,7 @@ describe('case 47: COM_STMT_BULK_EXECUTE', () => {
   test('uses the types of the execution before when none are sent', () => {
     const store = storeOf(2)
     bulk(store, bulkBody(TYPES, ROWS))
-    const again = bulk(store, bulkBody(undefined, [[int32(7), encoded('x')]]))
+    const again = bulk(store, bulkBody(undefined, [[uint32(7), lenencString('x')]]))
     expect([shown(again), again.typesSent]).toEqual([[['7', 'x']], false])
   })
 
@@ -88,18 +82,18 @@ describe('case 47: COM_STMT_BULK_EXECUTE', () => {
   })
 
   test('an unknown indicator makes no sense', () => {
-    expect(bulk(storeOf(2), bulkBody(TYPES, [[4, encoded('a')]])).malformed).toBe(true)
+    expect(bulk(storeOf(2), bulkBody(TYPES, [[4, lenencString('a')]])).malformed).toBe(true)
   })
 
   test('of a value that is too long the head, length and hash', () => {
     const value = 'v'.repeat(150)
-    const [row] = bulk(storeOf(2), bulkBody(TYPES, [[int32(1), encoded(value)]])).rows?.rows() ?? []
+    const [row] = bulk(storeOf(2), bulkBody(TYPES, [[uint32(1), lenencString(value)]])).rows?.rows() ?? []
     expect([row?.text(1), row?.byteLength(1)]).toEqual(['v'.repeat(100), 150])
     expect(row?.sha256(1)).toBe(createHash('sha256').update(value).digest('hex'))
   })
 
   test('one too long to be kept: its first rows, and the rest by length and hash', () => {
-    const rows = Array.from({ length: 50 }, (_, i) => [int32(i), encoded('v'.repeat(20))])
+    const rows = Array.from({ length: 50 }, (_, i) => [uint32(i), lenencString('v'.repeat(20))])
     const body = bulkBody(TYPES, rows)
     for (const piece of [1, 7, 5000]) {
       const long = new LongBulk(body.subarray(0, 100), 0, 100, storeOf(2), OPTIONS)

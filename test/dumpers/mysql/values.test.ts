@@ -5,7 +5,8 @@ import { StatementStore } from '../../../dumpers/mysql/statements.ts'
 import { formatDouble, formatFloat } from '../../../dumpers/mysql/values-numeric.ts'
 import { columnTypeName } from '../../../dumpers/mysql/values-types.ts'
 import type { Bytes } from '../../../src/flow.ts'
-import { double, encoded, executeBody, float, int8, int16, int32, int64 } from '../../support/my-params.ts'
+import { lenencString, uint8, uint16, uint32, uint64 } from '../../support/my-bytes.ts'
+import { double, executeBody, float } from '../../support/my-params.ts'
 import { fromHex } from '../../support/pg-wire.ts'
 
 const OPTIONS: ValueOptions = {
@@ -23,7 +24,7 @@ const shownBy = (options: ValueOptions, type: number, value: Bytes): string | nu
   store.set(1, undefined, 2, 0, 1)
   const body = executeBody([
     { type, value },
-    { type: VAR_STRING, value: encoded('behind') },
+    { type: VAR_STRING, value: lenencString('behind') },
   ])
   const { values } = decodeExecute(body, 0, body.length, store, options)
   // a wrong length of the first would show in the second
@@ -31,20 +32,20 @@ const shownBy = (options: ValueOptions, type: number, value: Bytes): string | nu
   return values?.text(0)
 }
 
-const bytes = (hex: string): Bytes => encoded(fromHex(hex))
+const bytes = (hex: string): Bytes => lenencString(fromHex(hex))
 
 // [name, type, value as it stands in the body, as the general log of MariaDB 10.11 prints it]
 const LIKE_THE_SERVER: [string, number, Bytes, string | null][] = [
-  ['tiny', 1, int8(-1), '-1'],
-  ['tiny unsigned (flag 0x8000)', 1 | UNSIGNED, int8(255), '255'],
-  ['short', 2, int16(-1), '-1'],
-  ['short unsigned', 2 | UNSIGNED, int16(-1), '65535'],
-  ['long', 3, int32(-2147483648), '-2147483648'],
-  ['long unsigned', 3 | UNSIGNED, int32(-1), '4294967295'],
-  ['longlong', 8, int64(-1n), '-1'],
-  ['longlong, the least', 8, int64(-(2n ** 63n)), '-9223372036854775808'],
-  ['longlong unsigned', 8 | UNSIGNED, int64(-1n), '18446744073709551615'],
-  ['longlong beyond what a double holds', 8, int64(2n ** 53n + 1n), '9007199254740993'],
+  ['tiny', 1, uint8(-1), '-1'],
+  ['tiny unsigned (flag 0x8000)', 1 | UNSIGNED, uint8(255), '255'],
+  ['short', 2, uint16(-1), '-1'],
+  ['short unsigned', 2 | UNSIGNED, uint16(-1), '65535'],
+  ['long', 3, uint32(-2147483648), '-2147483648'],
+  ['long unsigned', 3 | UNSIGNED, uint32(-1), '4294967295'],
+  ['longlong', 8, uint64(-1n), '-1'],
+  ['longlong, the least', 8, uint64(-(2n ** 63n)), '-9223372036854775808'],
+  ['longlong unsigned', 8 | UNSIGNED, uint64(-1n), '18446744073709551615'],
+  ['longlong beyond what a double holds', 8, uint64(2n ** 53n + 1n), '9007199254740993'],
   ['double takes eight bytes', 5, double(1.5), '1.5'],
   ['double: the unsigned flag means nothing', 5 | UNSIGNED, double(-1.5), '-1.5'],
   ['double: negative zero', 5, double(-0), '0'],
@@ -57,13 +58,13 @@ const LIKE_THE_SERVER: [string, number, Bytes, string | null][] = [
   ['double: the least', 5, double(5e-324), '5e-324'],
   ['double: the largest', 5, double(Number.MAX_VALUE), '1.7976931348623157e308'],
   ['float that a double is equal to', 4, float(3.25), '3.25'],
-  ['decimal', 246, encoded('5.500'), '5.500'],
-  ['old decimal', 0, encoded('-0.5'), '-0.5'],
-  ['date of no bytes', 10, int8(0), '0000-00-00'],
+  ['decimal', 246, lenencString('5.500'), '5.500'],
+  ['old decimal', 0, lenencString('-0.5'), '-0.5'],
+  ['date of no bytes', 10, uint8(0), '0000-00-00'],
   ['date of 4 bytes', 10, bytes('e407 02 1d'), '2020-02-29'],
   ['date of 7 bytes: a DATE has no time', 10, bytes('e407 02 1d 01 02 03'), '2020-02-29'],
   ['newdate', 14, bytes('e407 02 1d'), '2020-02-29'],
-  ['datetime of no bytes', 12, int8(0), '0000-00-00 00:00:00'],
+  ['datetime of no bytes', 12, uint8(0), '0000-00-00 00:00:00'],
   ['datetime of 4 bytes', 12, bytes('e407 02 1d'), '2020-02-29 00:00:00'],
   ['datetime of 7 bytes', 12, bytes('e407 02 1d 01 02 03'), '2020-02-29 01:02:03'],
   ['datetime of 11 bytes', 12, bytes('e407 02 1d 01 02 03 40e20100'), '2020-02-29 01:02:03.123456'],
@@ -75,19 +76,19 @@ const LIKE_THE_SERVER: [string, number, Bytes, string | null][] = [
   ],
   ['timestamp', 7, bytes('e407 02 1d 01 02 03'), '2020-02-29 01:02:03'],
   ['a day that is none', 12, bytes('e407 02 1f'), '2020-02-31 00:00:00'],
-  ['time of no bytes', 11, int8(0), '00:00:00'],
+  ['time of no bytes', 11, uint8(0), '00:00:00'],
   ['time of 8 bytes', 11, bytes('00 00000000 01 02 03'), '01:02:03'],
   ['time: negative, with days', 11, bytes('01 01000000 02 03 04'), '-26:03:04'],
   ['time of 12 bytes', 11, bytes('01 05000000 0a 05 06 60ae0a00'), '-130:05:06.700000'],
   ['time: one microsecond', 11, bytes('00 00000000 00 00 00 01000000'), '00:00:00.000001'],
-  ['text', VAR_STRING, encoded('ü☃'), 'ü☃'],
-  ['text with a NUL', VAR_STRING, encoded('a\0b'), 'a\0b'],
-  ['empty text is not NULL', VAR_STRING, encoded(''), ''],
-  ['varchar', 15, encoded('v'), 'v'],
-  ['string', 254, encoded('s'), 's'],
-  ['enum', 247, encoded('e'), 'e'],
-  ['set', 248, encoded('a,b'), 'a,b'],
-  ['blob of text', BLOB, encoded('ab'), 'ab'],
+  ['text', VAR_STRING, lenencString('ü☃'), 'ü☃'],
+  ['text with a NUL', VAR_STRING, lenencString('a\0b'), 'a\0b'],
+  ['empty text is not NULL', VAR_STRING, lenencString(''), ''],
+  ['varchar', 15, lenencString('v'), 'v'],
+  ['string', 254, lenencString('s'), 's'],
+  ['enum', 247, lenencString('e'), 'e'],
+  ['set', 248, lenencString('a,b'), 'a,b'],
+  ['blob of text', BLOB, lenencString('ab'), 'ab'],
   // it has no reader for these: NULL is stored, and no byte is read
   ['int24', 9, Buffer.alloc(0), null],
   ['year', 13, Buffer.alloc(0), null],
@@ -115,12 +116,12 @@ const OF_OUR_OWN: [string, number, Bytes, string | null | undefined][] = [
   ['time of more hours than the server keeps', 11, bytes('00 e8030000 02 03 04'), '24002:03:04'],
   ['blob that is not text', BLOB, bytes('0001feff5c27'), '\\x0001feff5c27'],
   ['blob of control characters', BLOB, bytes('000102'), '\\x000102'],
-  ['blob of several lines', BLOB, encoded('a\r\n\tb'), 'a\r\n\tb'],
+  ['blob of several lines', BLOB, lenencString('a\r\n\tb'), 'a\r\n\tb'],
   ['text that is not of the character set', VAR_STRING, bytes('61ff'), '\\x61ff'],
-  ['text that looks like hex', VAR_STRING, encoded('\\x61ff'), '\\x5c7836316666'],
-  ['text that looks like a mark', VAR_STRING, encoded('\\DEFAULT'), '\\x5c44454641554c54'],
-  ['text that begins like hex', VAR_STRING, encoded('\\xampp'), '\\xampp'],
-  ['a type that no server has', 17, encoded('x'), undefined],
+  ['text that looks like hex', VAR_STRING, lenencString('\\x61ff'), '\\x5c7836316666'],
+  ['text that looks like a mark', VAR_STRING, lenencString('\\DEFAULT'), '\\x5c44454641554c54'],
+  ['text that begins like hex', VAR_STRING, lenencString('\\xampp'), '\\xampp'],
+  ['a type that no server has', 17, lenencString('x'), undefined],
   ['NULL as a type, with no NULL bit', 6, Buffer.alloc(0), undefined],
 ]
 
@@ -133,17 +134,17 @@ describe('shows', () => {
     const mysql = { ...OPTIONS, mariadb: false }
     expect(shownBy(mysql, 16, bytes('05'))).toBe('\\x05')
     expect(shownBy(mysql, 255, bytes('00000000'))).toBe('\\x00000000')
-    expect(shownBy(mysql, 245, encoded('{"a":1}'))).toBe('{"a":1}')
+    expect(shownBy(mysql, 245, lenencString('{"a":1}'))).toBe('{"a":1}')
     expect(shownBy(mysql, 242, bytes('0000803f'))).toBe('\\x0000803f')
-    expect(shownBy(mysql, 17, encoded('x'))).toBe('\\x78')
-    expect(shownBy(mysql, 13, encoded('2024'))).toBe('\\x32303234')
+    expect(shownBy(mysql, 17, lenencString('x'))).toBe('\\x78')
+    expect(shownBy(mysql, 13, lenencString('2024'))).toBe('\\x32303234')
   })
 
   test('text in the character set of the connection, blobs as UTF-8 (case 49)', () => {
     const latin1 = { ...OPTIONS, decoding: LATIN1 }
     expect(shownBy(latin1, VAR_STRING, bytes('fc'))).toBe('ü')
     expect(shownBy(latin1, BLOB, bytes('fc'))).toBe('\\xfc')
-    expect(shownBy(latin1, BLOB, encoded('ü'))).toBe('ü')
+    expect(shownBy(latin1, BLOB, lenencString('ü'))).toBe('ü')
     const sjis = decodingOfLabel('sjis', 'shift_jis')
     expect(sjis && shownBy({ ...OPTIONS, decoding: sjis }, VAR_STRING, bytes('8abf8e9a'))).toBe('漢字')
   })
