@@ -44,8 +44,7 @@ export const repeatedText = (
   decoding: TextDecoding,
   form: TextForm,
 ): QueryText => {
-  if (end - start > MAX_REPEATED || decoding.foreignAscii)
-    return makeText(bytes, start, end, decoding, form)
+  if (end - start > MAX_REPEATED) return makeText(bytes, start, end, decoding, form)
   const slot = slotOf(bytes, start, end, REPEATED)
   const before = repeated[slot]
   if (

@@ -2,13 +2,14 @@
 import { isUtf8 } from 'node:buffer'
 import type { Bytes } from '../../src/flow.ts'
 
-/** Decodes bytes of one encoding. `valid` tells whether nothing had to be replaced. */
+/**
+ * Decodes bytes of one encoding, in which ASCII's bytes are ASCII's characters. `valid` tells whether
+ * nothing had to be replaced.
+ */
 export interface TextDecoding {
   readonly name: string
   text(bytes: Bytes, start?: number, end?: number): string
   valid(bytes: Bytes, start: number, end: number, text: string): boolean
-  /** bytes below 0x80 are not all ASCII's characters in it */
-  readonly foreignAscii?: boolean
 }
 
 const REPLACEMENT = '\ufffd'
@@ -49,11 +50,27 @@ export const WIN1252: TextDecoding = {
 export const decodingOfLabel = (name: string, label: string): TextDecoding | undefined => {
   const decoder = decoderOf(label)
   if (decoder === undefined) return undefined
+  const mend = mending(decoder)
   return {
     name,
-    text: (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
+    text: (bytes, start, end) => mend(decoder.decode(bytes.subarray(start, end))),
     valid: (_bytes, _start, _end, text) => !text.includes(REPLACEMENT),
   }
+}
+
+const ASCII = Buffer.from(Array.from({ length: 128 }, (_, code) => code))
+
+/** Puts back what a decoder makes of ASCII's bytes: Node's Shift_JIS, for one, exchanges three controls. */
+const mending = (decoder: { decode(bytes: Bytes): string }): ((text: string) => string) => {
+  const made = decoder.decode(ASCII)
+  const moved = [...ASCII].filter((code) => made.charCodeAt(code) !== code)
+  if (moved.length === 0) return (text) => text
+  const back = new Map(moved.map((code) => [made.charAt(code), String.fromCharCode(code)]))
+  const pattern = new RegExp(
+    `[${moved.map((code) => `\\u${made.charCodeAt(code).toString(16).padStart(4, '0')}`).join('')}]`,
+    'g',
+  )
+  return (text) => text.replace(pattern, (char) => back.get(char) ?? char)
 }
 
 const decoderOf = (label: string) => {

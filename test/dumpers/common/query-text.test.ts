@@ -17,13 +17,6 @@ test('a text that is lexed otherwise is another object', () => {
   expect(make('select 2', STANDARD, LATIN1)).toBe(made[2])
 })
 
-test('where ASCII bytes mean other characters, nothing is taken from other encodings', () => {
-  const swedish: TextDecoding = { ...LATIN1, text: () => 'Ä', foreignAscii: true }
-  expect(make('[', MYSQL).text).toBe('[')
-  expect(make('[', MYSQL, swedish).text).toBe('Ä')
-  expect(make('[', MYSQL).text).toBe('[')
-})
-
 test('undecodable bytes are shown as hex, to a limit', () => {
   const bytes = Buffer.alloc(100_000, 0xff)
   expect(makeText(bytes, 1, 3, UTF8, MYSQL).hex).toBe('\\xffff')
