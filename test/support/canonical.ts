@@ -26,10 +26,10 @@ export const openContext = (
 })
 
 const plainText = (text: QueryText): string | Plain => {
-  if (text.hex === undefined && text.truncated === undefined && text.standardConformingStrings) {
-    return text.text
-  }
   const { hex, truncated, standardConformingStrings } = text
+  // what is usual in the dialect is left out
+  const usual = standardConformingStrings === (text.dialect === 'postgresql')
+  if (hex === undefined && truncated === undefined && usual) return text.text
   return present({ text: text.text, hex, truncated, standardConformingStrings })
 }
 
