@@ -10,7 +10,7 @@ export const mysql: Dumper = {
   name: 'mysql',
   defaultPort: 3306,
   serverSpeaksFirst: true,
-  open: () => new MysqlSession(),
+  open: (context) => new MysqlSession(context),
   handshake: (options) => new MysqlHandshake(options, canDecodeZstd),
   refusal,
 }

@@ -1,0 +1,73 @@
+/** COM_STMT_EXECUTE and MariaDB's COM_STMT_BULK_EXECUTE: which statement, with which values. */
+import { decodeExecute, type Execute, LongExecute } from './bound-values.ts'
+import { type BulkExecute, decodeBulk, LongBulk } from './bulk.ts'
+import type { Command } from './commands.ts'
+import type { Execution } from './execution.ts'
+import { type CommandBody, markMalformed } from './record.ts'
+import type { MysqlState } from './state.ts'
+
+/** Reads what is to be run into the record. */
+export const beginExecute = (
+  state: MysqlState,
+  execution: Execution,
+  command: Command,
+  body: CommandBody,
+): void => {
+  if (command.placeholder) return
+  let execute: Execute | undefined
+  try {
+    execute =
+      command.long instanceof LongExecute
+        ? command.long.finish()
+        : decodeExecute(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
+  } catch {
+    // not even the statement's id is there
+  }
+  bindTo(state, execution, command, execute, body)
+  if (execute === undefined) return
+  execution.values = execute.values
+  execution.attributes = execute.attributes
+  state.lines?.execute(execute.id, execution.text, execution.values)
+}
+
+/** The same of a bulk execution, whose rows are decoded when the record is written. */
+export const beginBulk = (
+  state: MysqlState,
+  execution: Execution,
+  command: Command,
+  body: CommandBody,
+): void => {
+  if (command.placeholder) return
+  let bulk: BulkExecute | undefined
+  try {
+    bulk =
+      command.long instanceof LongBulk
+        ? command.long.finish()
+        : decodeBulk(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
+  } catch {
+    // not even the statement's id is there
+  }
+  bindTo(state, execution, command, bulk, body)
+  execution.bulk = bulk?.rows
+}
+
+/** The statement that is run: its text, or the number of the record that has it. Its cursor is closed. */
+const bindTo = (
+  state: MysqlState,
+  execution: Execution,
+  command: Command,
+  execute: Execute | BulkExecute | undefined,
+  body: CommandBody,
+): void => {
+  if (execute === undefined || execute.malformed) markMalformed(execution, body)
+  if (execute === undefined) return
+  const { prepared } = execute
+  command.stmtId = prepared?.id ?? execute.id
+  execution.stmtId = command.stmtId
+  execution.text = prepared?.text
+  if (execution.text === undefined) {
+    execution.prepareSeq = prepared?.seq
+    if (prepared === undefined) execution.reason ??= 'text_unknown'
+  }
+  state.closeCursor(command.stmtId, 'cursor_closed')
+}

@@ -1,0 +1,224 @@
+/** The server comes to a command: what it is to run, in the light of all replies before it. */
+import type { QueryText } from '../../src/event.ts'
+import { beginBulk, beginExecute } from './begin-execute.ts'
+import { COM, commandName } from './capabilities.ts'
+import type { Command } from './commands.ts'
+import { decodeChangeUser } from './decode-login.ts'
+import type { Execution } from './execution.ts'
+import { newUser } from './login.ts'
+import { LongQuery } from './long-body.ts'
+import { meaningsOf } from './meaning.ts'
+import { type CommandBody, markMalformed, openExecution } from './record.ts'
+import { textOf, textStart } from './request-text.ts'
+import type { MysqlState } from './state.ts'
+
+/** Bytes before the data in COM_STMT_SEND_LONG_DATA: its code, uint32 statement, uint16 parameter. */
+export const LONG_DATA_HEAD = 7
+/** Names a thread of the server to other flows, whose KILLs name it. */
+export const threadKey = (threadId: number): string => `mysql-thread:${threadId}`
+
+const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
+
+/** Marks the command as begun and makes the record of what it does. Never throws. */
+export const begin = (state: MysqlState, command: Command, body: CommandBody = EMPTY_BODY): void => {
+  command.begun = true
+  switch (command.code) {
+    case COM.QUERY:
+      beginQuery(state, command, body)
+      return
+    case COM.STMT_EXECUTE:
+      beginExecute(state, openExecution(state, command, 'binary'), command, body)
+      return
+    case COM.STMT_BULK_EXECUTE:
+      beginBulk(state, openExecution(state, command, 'bulk'), command, body)
+      return
+    case COM.STMT_PREPARE:
+      beginPrepare(state, command, body)
+      return
+    case COM.STMT_SEND_LONG_DATA:
+      addLongData(state, command, body)
+      return
+    case COM.STMT_CLOSE:
+    case COM.STMT_RESET:
+      beginStatement(state, command, body)
+      return
+    case COM.STMT_FETCH:
+      beginFetch(state, command, body)
+      return
+    case COM.CHANGE_USER:
+      beginChangeUser(state, command, body)
+      return
+    case COM.PING:
+    case COM.STATISTICS:
+    case COM.SET_OPTION:
+    case COM.QUIT:
+      return
+    default:
+      beginOther(state, command, body)
+  }
+}
+
+/** COM_QUERY: uint8 code, query attributes where they are agreed on, the text to the end. */
+const beginQuery = (state: MysqlState, command: Command, body: CommandBody): void => {
+  const execution = openExecution(state, command, 'text')
+  if (!command.placeholder) {
+    try {
+      const { bytes, start, end } = body
+      const found = textStart(state, COM.QUERY, bytes, start, end)
+      execution.attributes = found.attributes
+      execution.text =
+        command.long instanceof LongQuery
+          ? command.long.finish(state)
+          : textOf(state, bytes, found.textStart, end, false)
+    } catch {
+      markMalformed(execution, body)
+    }
+  }
+  const { text } = execution
+  if (text !== undefined) understand(state, command, execution, text)
+  state.lines?.query(text, execution.executed)
+}
+
+/** What the statements of a text do, as far as it is to be known before they have run. */
+export const understand = (
+  state: MysqlState,
+  command: Command,
+  execution: Execution,
+  text: QueryText,
+): void => {
+  const meanings = meaningsOf(text)
+  if (meanings === undefined) return
+  command.meanings = meanings
+  const fresh = new Map<string, QueryText | undefined>()
+  for (const { prepares, executes, kill } of meanings) {
+    if (prepares !== undefined) fresh.set(prepares.name, textPart(text, prepares.text))
+    if (executes !== undefined) {
+      const ran = 'text' in executes ? textPart(text, executes.text) : named(state, fresh, executes.name)
+      if (ran !== undefined) addExecuted(state, execution, ran)
+    }
+    if (kill !== undefined) tellKill(state, execution, kill.threadId, kill.scope)
+  }
+}
+
+/** A part of a text, lexed as its whole is. */
+const textPart = (whole: QueryText, text: string | undefined): QueryText | undefined =>
+  text === undefined
+    ? undefined
+    : { text, dialect: whole.dialect, standardConformingStrings: whole.standardConformingStrings }
+
+const named = (
+  state: MysqlState,
+  fresh: ReadonlyMap<string, QueryText | undefined>,
+  name: string,
+): QueryText | undefined => (fresh.has(name) ? fresh.get(name) : state.names.get(name))
+
+const addExecuted = (state: MysqlState, execution: Execution, ran: QueryText): void => {
+  const before = execution.executed
+  if (before === undefined) execution.executed = ran
+  else if (before.text.length + ran.text.length <= state.limits.maxQueryBytes)
+    execution.executed = textPart(before, `${before.text};\n${ran.text}`)
+  else execution.reason ??= 'executed_cut'
+}
+
+/** COM_PROCESS_KILL, KILL: whom it is for. The thread may be gone before the reply, so it is told at once. */
+const tellKill = (
+  state: MysqlState,
+  execution: Execution,
+  threadId: number | undefined,
+  scope: 'connection' | 'query',
+): void => {
+  const { link } = state.context
+  const target = threadId === undefined ? undefined : link.find(threadKey(threadId))
+  state.emit({
+    event: 'cancel',
+    at: execution.at,
+    who: execution.who,
+    stmt_seq: execution.seq,
+    cancel_scope: scope,
+    ...(threadId === undefined ? {} : { backend_pid: threadId }),
+    ...(target === undefined ? {} : { target_conn_id: target }),
+  })
+}
+
+/** COM_STMT_PREPARE: uint8 code, the text to the end. */
+const beginPrepare = (state: MysqlState, command: Command, { bytes, start, end }: CommandBody): void => {
+  const seq = ++state.seq
+  let text: QueryText | undefined
+  if (command.long instanceof LongQuery) text = command.long.finish(state)
+  else if (!command.placeholder) text = textOf(state, bytes, start + 1, end, true)
+  command.preparing = { seq, text, malformed: false, bodyHex: undefined }
+  state.lines?.prepare(text)
+}
+
+/** Adds what was sent for a parameter, unless it was followed as it came. */
+const addLongData = (state: MysqlState, command: Command, { bytes, start, end }: CommandBody): void => {
+  if (command.long !== undefined || end - start < LONG_DATA_HEAD) return
+  const id = bytes.readUInt32LE(start + 1)
+  const param = bytes.readUInt16LE(start + 5)
+  const value = state.prepared.openLong(id, param, state.limits.maxValueBytes)
+  if (value === undefined) return
+  state.prepared.addedLong(value.add(bytes, start + LONG_DATA_HEAD, end))
+  const prepared = state.prepared.get(id)
+  if (prepared !== undefined && command.length > end - start) prepared.longLost = true
+}
+
+/** COM_STMT_CLOSE, COM_STMT_RESET: uint8 code, uint32 statement. Both end its cursor. */
+const beginStatement = (state: MysqlState, command: Command, { bytes, start, end }: CommandBody): void => {
+  if (end - start < 5) return
+  const id = bytes.readUInt32LE(start + 1)
+  command.stmtId = state.prepared.get(id)?.id ?? id
+  if (command.code === COM.STMT_CLOSE) {
+    state.closeCursor(command.stmtId, 'cursor_closed')
+    state.prepared.delete(id)
+  } else {
+    state.closeCursor(command.stmtId, 'cursor_closed')
+    state.prepared.reset(id)
+  }
+}
+
+/** COM_STMT_FETCH: uint8 code, uint32 statement, uint32 rows. Its rows are the statement's that has the cursor. */
+const beginFetch = (state: MysqlState, command: Command, body: CommandBody): void => {
+  const { bytes, start, end } = body
+  const id = end - start < 5 ? undefined : bytes.readUInt32LE(start + 1)
+  command.stmtId = id === undefined ? 0 : (state.prepared.get(id)?.id ?? id)
+  const execution = id === undefined ? undefined : state.cursors.get(command.stmtId)
+  if (execution !== undefined) {
+    execution.fetches = (execution.fetches ?? 0) + 1
+    command.execution = execution
+    return
+  }
+  const own = openExecution(state, command, 'command')
+  own.command = commandName(COM.STMT_FETCH)
+  own.stmtId = id
+  if (id === undefined && !command.placeholder) markMalformed(own, body)
+}
+
+/** COM_CHANGE_USER. Its secret is stepped over, and a body that is broken is not shown for it. */
+const beginChangeUser = (state: MysqlState, command: Command, { bytes, start, end }: CommandBody): void => {
+  state.seq++
+  try {
+    const cursor = state.cursor.reset(bytes, start, end)
+    command.user = newUser(decodeChangeUser(cursor, state.capabilities), state.decoding)
+  } catch {
+    command.user = undefined
+  }
+}
+
+/** Any other command: what stands behind its code goes to the record where it is a name. */
+const beginOther = (state: MysqlState, command: Command, body: CommandBody): void => {
+  const execution = openExecution(state, command, 'command')
+  const { code } = command
+  const { bytes, start, end } = body
+  execution.command = commandName(code)
+  if (command.placeholder) return
+  if (code === COM.INIT_DB || code === COM.CREATE_DB || code === COM.DROP_DB) {
+    execution.text = textOf(state, bytes, start + 1, end, false)
+    command.name = execution.text.text
+  } else if (code === COM.FIELD_LIST) {
+    const nul = bytes.subarray(start, end).indexOf(0)
+    execution.text = textOf(state, bytes, start + 1, nul < 0 ? end : start + nul, false)
+  } else if (code === COM.PROCESS_KILL) {
+    if (end - start >= 5) tellKill(state, execution, bytes.readUInt32LE(start + 1), 'connection')
+    else markMalformed(execution, body)
+  }
+}

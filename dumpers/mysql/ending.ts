@@ -1,0 +1,46 @@
+/** Commands that no reply settles: the connection ended, or its replies are lost. */
+import type { Outcome } from '../../src/event.ts'
+import { begin } from './begin.ts'
+import { COM } from './capabilities.ts'
+import { type Command, isUnanswered } from './commands.ts'
+import type { MysqlState } from './state.ts'
+import { tellChangeUser } from './track.ts'
+
+/** Records a command of which nobody knows what came of it, or that the server never came to. */
+export const abandon = (state: MysqlState, command: Command, outcome: Outcome, reason?: string): void => {
+  const { execution, code } = command
+  if (code === COM.STMT_PREPARE) state.writePrepare(command, undefined, outcome)
+  else if (code === COM.CHANGE_USER) tellChangeUser(state, command, 'unknown')
+  else if (execution !== undefined) {
+    if (reason !== undefined) execution.reason ??= reason
+    state.write(execution, outcome, state.now)
+  }
+}
+
+/** Begins and abandons all that is queued. */
+export const abandonAll = (state: MysqlState, outcome: Outcome, reason?: string): void => {
+  const { queue } = state
+  for (let head = queue.head; head !== undefined; queue.shift(), head = queue.head) {
+    if (!head.begun) {
+      const { body } = head
+      if (body === undefined) begin(state, head)
+      else begin(state, head, { bytes: body, start: 0, end: body.length })
+    }
+    if (!isUnanswered(head.code)) abandon(state, head, outcome, reason)
+  }
+}
+
+/** From here on nobody can tell which reply belongs to which command. */
+export const giveUp = (state: MysqlState, reason: string): void => {
+  state.uncertain ??= reason
+  abandonAll(state, 'unknown', reason)
+}
+
+/** The session ended: unanswered commands end as unknown; an open transaction was rolled back. */
+export const closeCommands = (state: MysqlState): void => {
+  const pending = state.queue.head !== undefined
+  abandonAll(state, 'unknown')
+  state.closeCursors('connection_closed')
+  state.txn.closed(pending ? 'unknown' : 'rolled_back', state.now, state.identity.who, 'connection_closed')
+  state.flush()
+}

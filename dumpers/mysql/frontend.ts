@@ -1,0 +1,107 @@
+/** Payloads of the frontend, once logged in: commands, and what is none whatever it looks like. */
+import type { Bytes } from '../../src/flow.ts'
+import { SKIP } from '../../src/framing/framer.ts'
+import type { PayloadHandler } from '../../src/framing/mysql.ts'
+import { COM } from './capabilities.ts'
+import { LocalFile } from './infile.ts'
+import type { LongBody } from './long-body.ts'
+import { keepOfCommand, onCommand, openLong } from './requests.ts'
+import type { MysqlState } from './state.ts'
+import type { ReplyState } from './turn.ts'
+
+/** The sequence id before 0. */
+const LAST_SEQ = 255
+/** Kept of a packet of a file, so that the rest of it is told. */
+const FILE_KEEP = 1
+
+export class FrontendPayloads implements PayloadHandler {
+  readonly #state: MysqlState
+  readonly #reply: ReplyState
+  /** COM_QUIT came: the server reads nothing behind it */
+  readonly #quit: () => void
+  /** a packet came whose place nobody can tell */
+  readonly #stray: () => void
+  /** packets are wrapped in others: nobody looks at the sequence ids inside */
+  compressed = false
+  #lastSeq = 0
+  #inFile: LocalFile | undefined
+  #beyond = false
+  #long: LongBody | undefined
+
+  constructor(state: MysqlState, reply: ReplyState, quit: () => void, stray: () => void) {
+    this.#state = state
+    this.#reply = reply
+    this.#quit = quit
+    this.#stray = stray
+  }
+
+  header(seq: number, first: number): number {
+    const before = this.#lastSeq
+    this.#lastSeq = seq
+    this.#beyond = false
+    this.#long = undefined
+    if (seq !== 0 || this.#state.file !== undefined || this.compressed) {
+      this.#inFile = this.#fileOf(seq, before)
+      if (this.#inFile !== undefined) return first < 0 ? 0 : FILE_KEEP
+      if (this.#isAnswer(seq)) return SKIP
+      if (seq !== 0 && !this.compressed) {
+        this.#stray()
+        return SKIP
+      }
+    }
+    return keepOfCommand(this.#state, first)
+  }
+
+  /**
+   * The file that a packet belongs to: the one that the server asked for, or one that is sent before it
+   * asks, which the sequence ids tell.
+   */
+  #fileOf(seq: number, before: number): LocalFile | undefined {
+    const state = this.#state
+    const open = state.file
+    if (open !== undefined && (open.name !== undefined || seq !== 0 || before === LAST_SEQ)) return open
+    state.file = undefined
+    if (seq === 0 || this.compressed) return undefined
+    const { tail } = state.queue
+    if (tail === undefined || (tail.code !== COM.QUERY && tail.code !== COM.STMT_EXECUTE)) return undefined
+    tail.files ??= []
+    state.file = new LocalFile()
+    tail.files.push(state.file)
+    return state.file
+  }
+
+  /** An answer to what the server asks during COM_CHANGE_USER: a secret. */
+  #isAnswer(seq: number): boolean {
+    const { tail } = this.#state.queue
+    return seq !== 0 && tail?.code === COM.CHANGE_USER && (!this.compressed || tail.answered)
+  }
+
+  beyond(head: Bytes, bytes: Bytes, start: number, end: number): void {
+    const file = this.#inFile
+    if (file !== undefined) {
+      if (!this.#beyond) file.add(head, 0, head.length)
+      this.#beyond = true
+      file.add(bytes, start, end)
+      return
+    }
+    if (!this.#beyond) this.#long = openLong(this.#state, head)
+    this.#beyond = true
+    this.#long?.add(bytes, start, end)
+  }
+
+  frame(_seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void {
+    const file = this.#inFile
+    const state = this.#state
+    if (file !== undefined) {
+      this.#inFile = undefined
+      if (!this.#beyond) file.add(bytes, start, end)
+      if (length > 0) return
+      file.ended = true
+      state.file = undefined
+      return
+    }
+    onCommand(state, this.#reply, { first, bytes, start, end, length, long: this.#long })
+    this.#long = undefined
+    if (first === COM.QUIT) this.#quit()
+  }
+}

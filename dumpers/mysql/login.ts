@@ -1,0 +1,134 @@
+/** From the greeting to OK or ERR: who logs in, by which method, with what result. Secrets are not looked at. */
+import type { ServerError, SessionAuth } from '../../src/event.ts'
+import type { Bytes, Micros } from '../../src/flow.ts'
+import type { TextDecoding } from '../common/text-decoding.ts'
+import { threadKey } from './begin.ts'
+import { agreed, type Capabilities } from './capabilities.ts'
+import { charsetOfCollation, decodingOfCharset } from './charsets.ts'
+import type { ChangeUser, Greeting, HandshakeResponse } from './packets.ts'
+import type { MysqlState } from './state.ts'
+
+/** Most characters of the connection attributes that are recorded. */
+const MAX_ATTRIBUTES = 4096
+
+/** Whom a log-in, or COM_CHANGE_USER, names. */
+export interface NewUser {
+  readonly username: string
+  readonly database: string | undefined
+  readonly charset: string | undefined
+  readonly method: string | undefined
+  readonly attributes: string | undefined
+  readonly program: string | undefined
+}
+
+/** Names are in the character set that the packet itself asks for. */
+export const newUser = (packet: HandshakeResponse | ChangeUser, before: TextDecoding): NewUser => {
+  const { collation, connectAttrs } = packet
+  const charset = collation === undefined ? undefined : charsetOfCollation(collation)
+  const decoding = charset === undefined ? before : decodingOfCharset(charset)
+  const text = (bytes: Bytes): string => decoding.text(bytes)
+  const pairs: Record<string, string> = {}
+  for (let i = 0; i + 1 < connectAttrs.length; i += 2)
+    pairs[text(connectAttrs[i] as Bytes)] = text(connectAttrs[i + 1] as Bytes)
+  const json = connectAttrs.length === 0 ? undefined : JSON.stringify(pairs).slice(0, MAX_ATTRIBUTES)
+  return {
+    username: text(packet.username),
+    database: packet.database && text(packet.database),
+    charset,
+    method: packet.authPlugin,
+    attributes: json,
+    program: pairs.program_name,
+  }
+}
+
+export class Login {
+  readonly #state: MysqlState
+  #began: Micros = 0
+  #method: string | undefined
+  #version = '10'
+  #server: Capabilities = { flags: 0, mariadb: 0 }
+  #mariadb = false
+  #claimed: string | undefined
+  /** the client answered the greeting */
+  responded = false
+
+  constructor(state: MysqlState) {
+    this.#state = state
+  }
+
+  get server(): Capabilities {
+    return this.#server
+  }
+
+  greeting(greeting: Greeting): void {
+    const { identity } = this.#state
+    this.#version = String(greeting.protocol)
+    this.#server = greeting.capabilities
+    this.#mariadb = greeting.mariadb
+    this.#method = greeting.authPlugin
+    identity.set('server_version', greeting.serverVersion)
+    identity.set('backend_pid', greeting.threadId)
+    this.#state.setCharset(charsetOfCollation(greeting.characterSet) ?? '')
+  }
+
+  response(response: HandshakeResponse): void {
+    const state = this.#state
+    this.responded = true
+    this.#began = state.now
+    state.agree(response.capabilities, this.#mariadb)
+    const user = newUser(response, state.decoding)
+    this.#method = user.method ?? this.#method
+    takeUser(state, user)
+  }
+
+  /** The server goes on by another method. */
+  method(plugin: string): void {
+    this.#method = plugin
+  }
+
+  /** A log-in that could not be read: the server refuses it, and its words are the outcome. */
+  unreadable(): void {
+    this.responded = true
+    this.#began = this.#state.now
+    this.#state.agree(agreed(this.#server, this.#server), this.#mariadb)
+  }
+
+  outcome(outcome: SessionAuth['outcome'], error?: ServerError): void {
+    const { identity, now, context } = this.#state
+    const threadId = identity.who.backend_pid
+    if (outcome === 'success' && threadId !== undefined) {
+      this.#claimed = threadKey(threadId)
+      context.link.claim(this.#claimed, context.connId)
+    }
+    this.#state.emit({
+      event: 'session.auth',
+      at: now,
+      who: identity.who,
+      outcome,
+      ...(this.#method === undefined || !this.responded ? {} : { auth_method: this.#method }),
+      protocol_version: this.#version,
+      ...(this.responded ? { duration_us: Math.max(0, now - this.#began) } : {}),
+      ...error,
+    })
+  }
+
+  /** The session is over: its thread's number names nothing any more. */
+  release(): void {
+    const { link, connId } = this.#state.context
+    if (this.#claimed !== undefined) link.release(this.#claimed, connId)
+    this.#claimed = undefined
+  }
+}
+
+/** The session is that user's. */
+export const takeUser = (state: MysqlState, user: NewUser): void => {
+  const { identity } = state
+  identity.set('username', user.username)
+  identity.set('database', user.database)
+  if (user.attributes !== undefined) {
+    identity.set('connect_attrs', user.attributes)
+    identity.set('application_name', user.program || undefined)
+  }
+  if (user.charset !== undefined) state.setCharset(user.charset)
+  state.loginCharset = state.charset
+}

@@ -1,0 +1,33 @@
+/** The record of a command that the server has come to. */
+import type { Bytes } from '../../src/flow.ts'
+import type { Command } from './commands.ts'
+import { Execution, type Protocol } from './execution.ts'
+import type { MysqlState } from './state.ts'
+
+/** Most bytes of an undecodable body that its record shows. */
+const MAX_BODY_HEX = 1024
+
+/** Body of a command: its bytes from the code on, borrowed. */
+export interface CommandBody {
+  readonly bytes: Bytes
+  readonly start: number
+  readonly end: number
+}
+
+const hexOf = ({ bytes, start, end }: CommandBody): string =>
+  `\\x${bytes.toString('hex', Math.min(start + 1, end), Math.min(end, start + 1 + MAX_BODY_HEX))}`
+
+/** The record of a command that the server has come to. */
+export const openExecution = (state: MysqlState, command: Command, protocol: Protocol): Execution => {
+  const execution = new Execution(++state.seq, protocol, command.at, state.identity.who)
+  execution.txnSeq = state.txn.seq
+  if (state.charset !== '') execution.characterSet = state.charset
+  if (command.placeholder) execution.reason = 'overflow'
+  command.execution = execution
+  return execution
+}
+
+export const markMalformed = (execution: Execution, body: CommandBody): void => {
+  execution.malformed = true
+  execution.bodyHex = hexOf(body)
+}

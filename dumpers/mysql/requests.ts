@@ -1,0 +1,120 @@
+/**
+ * Frontend commands → the queue. What a command means is worked out when the server comes to it, that is when
+ * it is the queue's head: by then the replies before it have said which statements, database and character set
+ * there are. One that must wait is kept as its bytes.
+ */
+import type { Bytes } from '../../src/flow.ts'
+import { begin, LONG_DATA_HEAD } from './begin.ts'
+import { LongExecute } from './bound-values.ts'
+import { LongBulk } from './bulk.ts'
+import { COM } from './capabilities.ts'
+import { Command, isDump, isUnanswered, SEMI_SYNC_ACK } from './commands.ts'
+import { abandon } from './ending.ts'
+import { type LongBody, LongData, LongQuery } from './long-body.ts'
+import { textStart } from './request-text.ts'
+import type { MysqlState } from './state.ts'
+import { expectReply, type ReplyState } from './turn.ts'
+
+/** What one command costs in memory beside its bytes, roughly. */
+const COMMAND_COST = 400
+/** Kept of payloads that are small by nature, and of what stands before a text. */
+const SMALL = 16_384
+/** A user's log-in anew: names, a database, connection attributes of at most 64 KiB. */
+const CHANGE_USER = 131_072
+
+/** One command as the framer hands it on. */
+export interface Body {
+  /** its first byte; -1 when it is empty */
+  readonly first: number
+  readonly bytes: Bytes
+  readonly start: number
+  readonly end: number
+  /** of the whole payload */
+  readonly length: number
+  readonly long: LongBody | undefined
+}
+
+/** How much of a command is kept. */
+export const keepOfCommand = (state: MysqlState, first: number): number => {
+  switch (first) {
+    case COM.QUERY:
+    case COM.STMT_PREPARE:
+    case COM.STMT_EXECUTE:
+    case COM.STMT_BULK_EXECUTE:
+      return state.maxText + SMALL
+    case COM.STMT_SEND_LONG_DATA:
+      // the server has come to it if nothing is before it: what follows is followed as it passes
+      return state.queue.head === undefined ? LONG_DATA_HEAD : state.limits.maxValueBytes + LONG_DATA_HEAD
+    case COM.CHANGE_USER:
+      return CHANGE_USER
+    default:
+      return SMALL
+  }
+}
+
+/** Begins to follow a command that is longer than what is kept; `head` are its kept bytes. */
+export const openLong = (state: MysqlState, head: Bytes): LongBody | undefined => {
+  const code = head[0] as number
+  switch (code) {
+    case COM.QUERY:
+    case COM.STMT_PREPARE:
+      try {
+        const start = textStart(state, code, head, 0, head.length).textStart
+        return new LongQuery(head, start, state.maxText)
+      } catch {
+        return undefined
+      }
+    case COM.STMT_SEND_LONG_DATA: {
+      if (state.queue.head !== undefined || head.length < LONG_DATA_HEAD) return undefined
+      const id = head.readUInt32LE(1)
+      const value = state.prepared.openLong(id, head.readUInt16LE(5), state.limits.maxValueBytes)
+      return value && new LongData(state.prepared, value)
+    }
+    case COM.STMT_EXECUTE:
+    case COM.STMT_BULK_EXECUTE:
+      try {
+        const { prepared, valueOptions } = state
+        if (code === COM.STMT_BULK_EXECUTE)
+          return new LongBulk(head, 1, head.length, prepared, valueOptions)
+        return new LongExecute(head, 1, head.length, prepared, valueOptions, state.maxText)
+      } catch {
+        return undefined
+      }
+    default:
+      return undefined
+  }
+}
+
+/** A command has come: it is begun at once when nothing is before it. */
+export const onCommand = (state: MysqlState, reply: ReplyState, body: Body): void => {
+  const { queue } = state
+  const code = body.first < 0 ? COM.SLEEP : body.first
+  if (code === SEMI_SYNC_ACK && queue.tail !== undefined && isDump(queue.tail.code)) return
+  const command = new Command(code, state.now)
+  command.long = body.long
+  command.length = body.length
+  if (queue.head !== undefined) {
+    enqueue(state, command, body)
+    return
+  }
+  begin(state, command, body)
+  if (state.uncertain !== undefined) abandon(state, command, 'unknown', state.uncertain)
+  else if (!isUnanswered(code)) {
+    command.cost = COMMAND_COST + body.end - body.start
+    queue.push(command)
+    expectReply(reply, command)
+  }
+}
+
+const enqueue = (state: MysqlState, command: Command, { bytes, start, end }: Body): void => {
+  const { queue } = state
+  command.cost = COMMAND_COST + end - start
+  if (queue.full || queue.cost + command.cost > state.queueLimit) {
+    // what nothing answers has no place to keep
+    if (isUnanswered(command.code)) return
+    if (!queue.pushPlaceholder(command.code)) state.overflowed = true
+    return
+  }
+  command.body = Buffer.from(bytes.subarray(start, end))
+  queue.push(command)
+}

@@ -1,0 +1,206 @@
+/** What the two directions of a session share: the queue between them, and what is known by now. */
+import type { AuditEvent, BoundValues, Outcome, QueryText, ServerError } from '../../src/event.ts'
+import type { Bytes, Micros } from '../../src/flow.ts'
+import { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
+import type { SessionContext, SessionLimits } from '../../src/session.ts'
+import type { TextForm } from '../common/query-text.ts'
+import { CommandQueue } from '../common/queue.ts'
+import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
+import type { ValueOptions } from './bound-values.ts'
+import { type Capabilities, CLIENT_QUERY_ATTRIBUTES, has } from './capabilities.ts'
+import { decodingOfCharset } from './charsets.ts'
+import { Command } from './commands.ts'
+import type { Execution } from './execution.ts'
+import { Identity } from './identity.ts'
+import type { LocalFile } from './infile.ts'
+import type { Meaning } from './meaning.ts'
+import { SqlNames } from './sql-names.ts'
+import { StatementStore } from './statements.ts'
+import { Transaction, type TransactionVerb } from './transaction.ts'
+
+/** Texts of prepared statements may hold this many times `maxQueryBytes` per session. */
+const STORE_FACTOR = 4
+
+const BACKSLASHES: TextForm = { dialect: 'mysql', standardConformingStrings: false }
+const NO_BACKSLASHES: TextForm = { dialect: 'mysql', standardConformingStrings: true }
+const NO_CAPABILITIES: Capabilities = { flags: 0, mariadb: 0 }
+
+/** Writes a line for each command (`detail = "message"`). */
+export interface MessageLog {
+  query(text: QueryText | undefined, executed: QueryText | undefined): void
+  prepare(text: QueryText | undefined): void
+  execute(stmtId: number, text: QueryText | undefined, values: BoundValues | undefined): void
+}
+
+export class MysqlState {
+  readonly context: SessionContext
+  readonly limits: SessionLimits
+  readonly queue: CommandQueue<Command>
+  readonly prepared: StatementStore
+  /** SQL's PREPARE */
+  readonly names: SqlNames
+  readonly identity = new Identity()
+  readonly txn: Transaction
+  readonly cursor = new MysqlCursor()
+  lines: MessageLog | undefined
+  /** events since the last feed */
+  out: AuditEvent[] = []
+  /** time of the chunk at hand */
+  now: Micros = 0
+  /** number of the last statement or prepare of this session */
+  seq = 0
+  /** `statement` records given */
+  statements = 0
+  /** what both sides are capable of */
+  capabilities = NO_CAPABILITIES
+  #mariadb = false
+  /** how values are read by now: a new object at each change */
+  valueOptions: ValueOptions
+  /** of the log-in, to which SET NAMES DEFAULT and the like go back */
+  loginCharset = ''
+  charset = ''
+  decoding: TextDecoding = UTF8
+  form: TextForm = BACKSLASHES
+  /** executions whose rows wait to be fetched, by statement id */
+  readonly cursors = new Map<number, Execution>()
+  /** the file that the client is sending; its packets are no commands, whatever their ids */
+  file: LocalFile | undefined
+  /** most bytes of a text that are kept: less before the log-in, and when the process is short of memory */
+  textLimit = Number.POSITIVE_INFINITY
+  /** most bytes that queued commands may hold before they become placeholders */
+  queueLimit = 0
+  /** more commands are unanswered than even placeholders can stand for */
+  overflowed = false
+  /** replies are lost: what is sent is recorded, what came of it is not known */
+  uncertain: string | undefined
+  /** the server runs nothing more */
+  ended = false
+  /** ends of transactions, told behind the record of the statement that ended them */
+  readonly #later: AuditEvent[] = []
+
+  constructor(context: SessionContext) {
+    this.context = context
+    this.limits = context.limits
+    const { maxQueue, maxStatements, maxQueryBytes } = context.limits
+    this.queue = new CommandQueue<Command>(maxQueue, (code) => this.#revive(code))
+    this.prepared = new StatementStore(maxStatements, maxQueryBytes * STORE_FACTOR)
+    this.names = new SqlNames(maxStatements, maxQueryBytes * STORE_FACTOR)
+    this.txn = new Transaction((event) => this.#later.push(event))
+    this.valueOptions = this.#valueOptions()
+  }
+
+  /** A placeholder's turn has come: it has a record like any other, without its contents. */
+  #revive(code: number): Command {
+    const command = new Command(code, this.now)
+    command.placeholder = true
+    return command
+  }
+
+  /** most bytes of a text that are kept now */
+  get maxText(): number {
+    return Math.min(this.limits.maxQueryBytes, this.textLimit)
+  }
+
+  setCharset(name: string): void {
+    if (name === this.charset || name === '') return
+    this.charset = name
+    this.decoding = decodingOfCharset(name)
+    this.valueOptions = this.#valueOptions()
+  }
+
+  /** What both sides are capable of is known. */
+  agree(capabilities: Capabilities, mariadb: boolean): void {
+    this.capabilities = capabilities
+    this.#mariadb = mariadb
+    this.valueOptions = this.#valueOptions()
+  }
+
+  #valueOptions(): ValueOptions {
+    const { decoding, limits, capabilities } = this
+    const queryAttributes = has(capabilities, CLIENT_QUERY_ATTRIBUTES)
+    return { decoding, mariadb: this.#mariadb, maxValueBytes: limits.maxValueBytes, queryAttributes }
+  }
+
+  /** The server reads backslashes in literals as they stand. */
+  set noBackslashEscapes(on: boolean) {
+    this.form = on ? NO_BACKSLASHES : BACKSLASHES
+  }
+
+  emit(event: AuditEvent): void {
+    if (this.context.detail === 'statement') this.out.push(event)
+  }
+
+  /** Writes the record of an execution, once, and what waited for it. */
+  write(execution: Execution, outcome: Outcome, ended: Micros): void {
+    if (execution.written) return
+    execution.written = true
+    this.statements++
+    this.emit(execution.event('statement', outcome, ended))
+    this.flush()
+  }
+
+  /** Gives the ends of transactions that waited for their statement's record. */
+  flush(): void {
+    if (this.#later.length === 0) return
+    for (const event of this.#later) this.emit(event)
+    this.#later.length = 0
+  }
+
+  /** Tells, once, of an execution that is suspended or runs for long. */
+  writeOpen(execution: Execution): void {
+    if (execution.written || execution.opened) return
+    execution.opened = true
+    this.emit(execution.event('statement.open', undefined, undefined))
+  }
+
+  writePrepare(command: Command, stmtId: number | undefined, outcome: Outcome, error?: ServerError): void {
+    const { preparing } = command
+    if (preparing === undefined) return
+    this.emit({
+      event: 'prepare',
+      at: command.at,
+      who: this.identity.who,
+      stmt_seq: preparing.seq,
+      text: preparing.text,
+      stmt_id: stmtId,
+      outcome,
+      duration_us: Math.max(0, this.now - command.at),
+      malformed: preparing.malformed ? true : undefined,
+      body_hex: preparing.bodyHex,
+      error_number: error?.error_number,
+      error_code: error?.error_code,
+      error_message: error?.error_message,
+    })
+  }
+
+  /** The cursor of a statement is gone: the record of what it did. */
+  closeCursor(stmtId: number, reason: string | undefined): void {
+    const execution = this.cursors.get(stmtId)
+    if (execution === undefined) return
+    this.cursors.delete(stmtId)
+    if (reason !== undefined) execution.reason ??= reason
+    this.write(execution, execution.settled, execution.ended || this.now)
+  }
+
+  closeCursors(reason: string): void {
+    for (const id of [...this.cursors.keys()]) this.closeCursor(id, reason)
+  }
+
+  /** Statements, cursors and names are gone: RESET_CONNECTION, CHANGE_USER. */
+  reset(reason: string): void {
+    this.closeCursors(reason)
+    this.prepared.clear()
+    this.names.clear()
+    this.txn.closed('rolled_back', this.now, this.identity.who, reason)
+  }
+
+  /** The verb of an execution's next result: texts of several statements give theirs in order. */
+  verbOf(execution: Execution, meanings: readonly Meaning[] | undefined): TransactionVerb | undefined {
+    if (meanings === undefined) return undefined
+    return meanings[Math.min(execution.results, meanings.length - 1)]?.verb
+  }
+
+  text(bytes: Bytes): string {
+    return this.decoding.text(bytes)
+  }
+}

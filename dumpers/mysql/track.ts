@@ -1,0 +1,106 @@
+/** What a reply that says OK changes: database, character set, names, transaction. */
+import type { ChangeUser, QueryText, ServerError } from '../../src/event.ts'
+import {
+  COM,
+  SERVER_STATUS_DB_DROPPED,
+  SERVER_STATUS_IN_TRANS,
+  SERVER_STATUS_NO_BACKSLASH_ESCAPES,
+} from './capabilities.ts'
+import type { Command } from './commands.ts'
+import { takeUser } from './login.ts'
+import type { Meaning } from './meaning.ts'
+import type { SessionChange } from './packets.ts'
+import type { MysqlState } from './state.ts'
+import { IDLE, IN_TRANSACTION } from './transaction.ts'
+
+/** The status flags of an OK or EOF that ends a result of the command. */
+export const onStatus = (state: MysqlState, command: Command, status: number): void => {
+  const open = (status & SERVER_STATUS_IN_TRANS) !== 0
+  const { execution } = command
+  state.noBackslashEscapes = (status & SERVER_STATUS_NO_BACKSLASH_ESCAPES) !== 0
+  if ((status & SERVER_STATUS_DB_DROPPED) !== 0) state.identity.set('database', undefined)
+  if (execution === undefined) return
+  execution.txnStatus = open ? IN_TRANSACTION : IDLE
+  const { txn } = state
+  if (!open && !txn.block) return
+  txn.status(open, verbOf(command), state.now, execution.who)
+}
+
+/** The verb of the command's next result: a text of several statements gives theirs in order. */
+const verbOf = ({ execution, meanings }: Command) => {
+  if (meanings === undefined || execution === undefined) return undefined
+  return meanings[Math.min(execution.results, meanings.length - 1)]?.verb
+}
+
+/** What the session tracker reports; it goes before what the text says. */
+export const onChanges = (state: MysqlState, changes: readonly SessionChange[]): void => {
+  for (const change of changes) {
+    if (change.kind === 'schema') state.identity.set('database', change.name || undefined)
+    else if (change.kind === 'variable' && change.name === 'character_set_client')
+      state.setCharset(change.value)
+  }
+}
+
+/** The command is done: what its statements have changed, all of them or those before the one that failed. */
+export const onDone = (state: MysqlState, command: Command, error: ServerError | undefined): void => {
+  const { meanings, execution } = command
+  if (execution === undefined) return
+  if (error !== undefined) state.txn.failed(error, verbOf(command), state.now, execution.who)
+  state.txn.statementEnded(execution.txnSeq ?? 0)
+  if (error === undefined && command.code === COM.INIT_DB) state.identity.set('database', command.name)
+  if (meanings === undefined) return
+  const failed = error !== undefined
+  // results of a CALL are more than one, so those before a failure cannot be counted
+  if (failed && meanings.some(({ calls }) => calls)) return
+  const done = failed ? execution.results : meanings.length
+  for (let i = 0; i < done && i < meanings.length; i++) apply(state, meanings[i] as Meaning, execution.text)
+}
+
+const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined): void => {
+  const { database, charset, prepares, deallocates } = meaning
+  if (database !== undefined) state.identity.set('database', database)
+  if (charset !== undefined) state.setCharset(charset === 'default' ? state.loginCharset : charset)
+  if (prepares?.text !== undefined && text !== undefined)
+    state.names.set(prepares.name, {
+      text: prepares.text,
+      dialect: text.dialect,
+      standardConformingStrings: text.standardConformingStrings,
+    })
+  else if (prepares !== undefined) state.names.delete(prepares.name)
+  if (deallocates !== undefined) state.names.delete(deallocates)
+}
+
+/** COM_RESET_CONNECTION succeeded. */
+export const onReset = (state: MysqlState): void => {
+  state.reset('reset_connection')
+}
+
+/** COM_CHANGE_USER was answered, or never will be. */
+export const tellChangeUser = (
+  state: MysqlState,
+  command: Command,
+  outcome: ChangeUser['outcome'],
+  error?: ServerError,
+): void => {
+  const { user } = command
+  const { identity, now } = state
+  const before = identity.who.username
+  if (outcome === 'success') {
+    state.reset('change_user')
+    state.flush()
+    if (user !== undefined) takeUser(state, user)
+  }
+  state.emit({
+    event: 'change_user',
+    at: command.at,
+    who: identity.who,
+    outcome,
+    ...(user === undefined ? { malformed: true } : { new_username: user.username }),
+    ...(user?.database === undefined ? {} : { new_database: user.database }),
+    ...(before === undefined ? {} : { previous_username: before }),
+    ...(command.method === undefined ? {} : { auth_method: command.method }),
+    ...(user?.charset === undefined ? {} : { character_set: user.charset }),
+    duration_us: Math.max(0, now - command.at),
+    ...error,
+  })
+}
