@@ -33,8 +33,8 @@ export interface LevelOptions {
   readonly depth: number
   readonly source: Source
   readonly found: Found
-  /** looks into a literal's value */
-  readonly nested: (value: string, source: Source) => Hints
+  /** looks into a literal's value; `cut`: that is not whole */
+  readonly nested: (value: string, source: Source, cut?: boolean) => Hints
   /** bound values that are pieces which lack a secret, by number */
   readonly patterns?: ReadonlyMap<number, Pattern> | undefined
 }

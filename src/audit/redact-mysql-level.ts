@@ -4,7 +4,7 @@
  */
 import { identifierName, Lexer, type Literal, literalValue, readLiteral } from '../sql/scan.ts'
 import { Assembly, type Part } from './redact-built.ts'
-import { type Hints, NO_HINTS } from './redact-found.ts'
+import { type Hints, NO_HINTS, type Source } from './redact-found.ts'
 import { type LevelOptions, piecesOf, type Read } from './redact-level.ts'
 import { looseSecrets } from './redact-loose.ts'
 import { MysqlContext } from './redact-mysql-context.ts'
@@ -21,6 +21,7 @@ export class MysqlLevel {
   readonly #lexer: Lexer
 
   // of the whole text
+  #cut = false
   #literals = 0
   #params = 0
   #refused = false
@@ -48,6 +49,7 @@ export class MysqlLevel {
   /** `cut`: the text is not whole. */
   read(cut: boolean): Read {
     const lexer = this.#lexer
+    this.#cut = cut
     let terminated = true
     while (lexer.nextWithComments()) {
       terminated = lexer.terminated
@@ -230,7 +232,8 @@ export class MysqlLevel {
 
   #isSecret(place: 'secret' | 'plugin' | 'assigned' | 'plain', part: Part): boolean {
     // in prose an apostrophe opens nothing
-    const isProse = this.#level.depth > 0 && !this.#lexer.terminated && !this.#context.isCommand
+    const isProse =
+      this.#level.depth > 0 && !this.#lexer.terminated && !this.#cut && !this.#context.isCommand
     if (place === 'secret') return !isProse
     if (place === 'plugin') return !isPluginName(this.#valueOf(part).toLowerCase())
     return place === 'assigned' && !beginsCommand(this.#valueOf(part))
@@ -244,12 +247,13 @@ export class MysqlLevel {
   #literal(part: Part, literal: Literal | undefined): void {
     const { source, nested } = this.#level
     const context = this.#context
+    const inner: Source = (start, end) => {
+      const span = literal?.source(start, end) ?? part
+      return source(span.start, span.end)
+    }
     const hints =
       literal && maySecret(literal.value, 'mysql')
-        ? nested(literal.value, (start, end) => {
-            const inner = literal.source(start, end)
-            return source(inner.start, inner.end)
-          })
+        ? nested(literal.value, inner, this.#cut && !this.#lexer.terminated)
         : NO_HINTS
     if (hints === NO_HINTS || !literal) {
       this.#assembly.literal(part)

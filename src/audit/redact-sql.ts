@@ -148,14 +148,15 @@ const readText = (text: Text): Read => {
 
 /**
  * MySQL's server says with each reply whether backslashes escape, so that reading counts unless it cannot
- * be; ANSI_QUOTES it says nowhere, and a character set may be known wrong. Where these make a difference,
- * what any possible reading calls a secret is masked.
+ * be; ANSI_QUOTES it says nowhere, nor which executable comments it runs, and a character set may be known
+ * wrong. Where these make a difference, what any possible reading calls a secret is masked.
  */
 const readMysql = (text: Text, first: Reading): Read => {
   const { options, work, depth } = text
   const { found } = text
   const tooMuch = depth > 0 && work.left < 4 * text.text.length
-  const others = first.isAmbiguous && !tooMuch ? mysqlReadings(text.text, options, first.refused) : []
+  const mayVary = first.isAmbiguous || (depth === 0 && /\/\*M?!/.test(text.text))
+  const others = mayVary && !tooMuch ? mysqlReadings(text.text, options, first.refused) : []
   const all = [first, ...others.map((reading) => readAs(text, reading))]
   const possible = all.filter(({ refused }) => !refused)
   const told = possible.length === 0 ? all : possible
@@ -168,11 +169,12 @@ const readMysql = (text: Text, first: Reading): Read => {
   }
 }
 
-/** The other ways to read a text with backslashes in literals. */
+/** The other ways to read a text with backslashes in literals, or with executable comments. */
 const mysqlReadings = (text: string, options: ScanOptions, refused: boolean): readonly ScanOptions[] => {
   const noBackslashEscapes = !hasBackslashEscapes(options)
   const told: ScanOptions = { dialect: 'mysql', noBackslashEscapes }
   const readings: ScanOptions[] = []
+  if (/\/\*M?!/.test(text)) readings.push({ ...told, skipExecutable: true })
   if (text.includes('"')) readings.push({ ...told, ansiQuotes: true })
   if (/[^\0-\x7f]\\/.test(text)) readings.push({ ...told, wideBackslashes: true })
   if (refused || /sql_mode/i.test(text))
@@ -184,10 +186,10 @@ const readAs = (whole: Text, options: ScanOptions): Reading => {
   const { text, depth, source, work, patterns, asRead } = whole
   const found = new Found()
   work.left -= text.length
-  const nested = (value: string, from: Source): Hints => {
+  const nested = (value: string, from: Source, cut = false): Hints => {
     if (value.length < SHORTEST || work.left < value.length) return NO_HINTS
     if (/^\w+$/.test(value)) return isSecretName(value.toLowerCase()) ? OPEN : NO_HINTS
-    return readValue({ text: value, options, depth: depth + 1, source: from, found, work, asRead })
+    return readValue({ text: value, options, depth: depth + 1, source: from, found, work, asRead, cut })
   }
   const of: LevelOptions = { text, options, depth, source, found, nested, patterns }
   const level = options.dialect === 'mysql' ? new MysqlLevel(of) : new Level(of)

@@ -160,6 +160,18 @@ export const endOfExecutableOpening = (text: string, at: number): number => {
 const MIN_VERSION_DIGITS = 5
 const MAX_VERSION_DIGITS = 6
 
+/** Behind the end of a comment of MySQL's, or -1; within a skipped executable one there may be others. */
+export const endOfMysqlComment = (text: string, inside: number, mayNest: boolean): number => {
+  let at = inside
+  for (;;) {
+    const end = text.indexOf('*/', at)
+    if (end === -1) return -1
+    const inner = mayNest ? text.indexOf('/*', at) : -1
+    if (inner === -1 || inner > end) return end + 2
+    at = end + 2
+  }
+}
+
 /** Behind the `quote` that closes a literal of MySQL, or -1. */
 export const endOfMysqlString = (
   text: string,

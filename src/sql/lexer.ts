@@ -16,6 +16,7 @@ import {
   endOfBlockComment,
   endOfExecutableOpening,
   endOfLine,
+  endOfMysqlComment,
   endOfMysqlString,
   endOfNumber,
   endOfString,
@@ -80,6 +81,11 @@ export interface ScanOptions {
    * where that is given (a text of an event has it there), else false.
    */
   readonly noBackslashEscapes?: boolean
+  /**
+   * MySQL's executable comments are comments, as they are to a server that is older than their version, or
+   * of the other kind. Default false.
+   */
+  readonly skipExecutable?: boolean
   /** MySQL's sql_mode ANSI_QUOTES: `"…"` is an identifier. Default false. */
   readonly ansiQuotes?: boolean
 }
@@ -105,6 +111,8 @@ export class Lexer {
   readonly #wide: boolean
   readonly #mysql: boolean
   readonly #ansi: boolean
+  readonly #skipExecutable: boolean
+  #inExecutable = false
 
   /** `from` must be outside of any literal and comment. */
   constructor(text: string, options: ScanOptions = {}, from = 0) {
@@ -115,6 +123,7 @@ export class Lexer {
     this.#wide = options.wideBackslashes === true
     this.#mysql = options.dialect === 'mysql'
     this.#ansi = options.ansiQuotes === true
+    this.#skipExecutable = options.skipExecutable === true
   }
 
   /** To the next token that is no comment; false at the end of the text. */
@@ -175,6 +184,11 @@ export class Lexer {
     }
   }
 
+  /** A cursor may have begun within one: `*` and `/` are not side by side in any expression, but in front of a comment. */
+  #closesExecutable(at: number): boolean {
+    return this.#inExecutable || (!this.#skipExecutable && this.text.charCodeAt(at + 2) !== STAR)
+  }
+
   #scanMysql(at: number): number {
     const { text } = this
     const code = text.charCodeAt(at)
@@ -233,14 +247,19 @@ export class Lexer {
     if (code === BACKTICK) return this.#quoted(at + 1, '`')
     if (code === QUESTION) return this.#take('param', at + 1)
     if (code === HASH || isDashComment(text, at)) return this.#take('comment', endOfLine(text, at, false))
-    // no expression has these two side by side: they end an executable comment
-    if (code === STAR && next === SLASH) return this.#take('comment', at + 2)
+    if (code === STAR && next === SLASH && this.#closesExecutable(at)) {
+      this.#inExecutable = false
+      return this.#take('comment', at + 2)
+    }
     if (code === SLASH && next === STAR) {
       const opening = endOfExecutableOpening(text, at)
-      if (opening !== -1) return this.#take('comment', opening)
-      const end = text.indexOf('*/', at + 2)
+      if (opening !== -1 && !this.#skipExecutable) {
+        this.#inExecutable = true
+        return this.#take('comment', opening)
+      }
+      const end = endOfMysqlComment(text, at + 2, opening !== -1)
       this.terminated = end !== -1
-      return this.#take('comment', this.terminated ? end + 2 : text.length)
+      return this.#take('comment', this.terminated ? end : text.length)
     }
     return this.#take('operator', next === code && (text[at] === '|' || text[at] === '&') ? at + 2 : at + 1)
   }

@@ -181,6 +181,10 @@ export const MYSQL_SECRETS: readonly (readonly [text: string, masked: string])[]
     "create procedure p() begin declare v_password text default 'hunter2'; end",
     'create procedure p() begin declare v_password text default <redacted>; end',
   ],
+  [
+    "/*!99999 ' */ alter user bob identified by 'hunter2' /* ' */",
+    "/*!99999 ' */ alter user bob identified by <redacted> /* ' */",
+  ],
   // dynamic SQL
   [
     "PREPARE s FROM 'ALTER USER bob IDENTIFIED BY ''hunter2'''",

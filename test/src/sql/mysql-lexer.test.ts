@@ -28,6 +28,13 @@ describe('tokens of MySQL', () => {
     ['executable comment without a version', '/*! a */', ['word a']],
     ['executable comment of six digits', '/*!080000a*/', ['word a']],
     ['comment within an executable one', '/*! a /* x */ b */ c', ['word a', 'word b', 'word c']],
+    ['a star before a comment', 'a.*/* x */ b', ['word a', 'punctuation .', 'operator *', 'word b']],
+    [
+      'executable comments that are skipped',
+      "a /*! b /* c */ ' */ d*/*M!e*/",
+      ['word a', 'word d', 'operator *'],
+      { skipExecutable: true },
+    ],
     ['strings of either quote', `'a''b' "c""d'"`, [`string 'a''b'`, `string "c""d'"`]],
     ['backslash', `'a\\'' "\\""`, [`string 'a\\''`, `string "\\""`]],
     ['no backslash', `'a\\' b`, [`string 'a\\'`, 'word b'], { noBackslashEscapes: true }],
