@@ -5,6 +5,9 @@
 import type { Bytes } from '../flow.ts'
 import { formatIpv4, formatIpv6, isIpv4, parseIpv6 } from './ip-address.ts'
 
+/** Captured packets' addresses are spelt as those of headers. */
+export { formatIpv6, isIpv4, parseIpv6 } from './ip-address.ts'
+
 /** What the bytes so far are. Addresses are `host:port`, `[v6]:port` or a Unix socket's path. */
 export type ProxyHeader =
   /** a beginning that may become a header: ask again with more bytes */

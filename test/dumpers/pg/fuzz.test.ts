@@ -36,7 +36,7 @@ type Step =
   | { readonly from: Direction; readonly lost: number }
 
 const RECORDED: Step[][] = readdirSync(FOLDER)
-  .filter((file) => /^pg_.*\.pcap$/.test(file))
+  .filter((file) => /^pg_(?!ed_|std_sll2).*\.pcap$/.test(file))
   .flatMap((file) => readConversations(`${FOLDER}${file}`, PG_PORT))
   .map(({ pieces }) => pieces.map(({ from, bytes }) => ({ from, bytes })))
 

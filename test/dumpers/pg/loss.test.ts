@@ -11,7 +11,7 @@ import { type Piece, readConversations } from '../../support/pcap.ts'
 
 const FOLDER = new URL('../../captures/', import.meta.url).pathname
 const PORT = 6555
-const NAMES = readdirSync(FOLDER).filter((file) => /^pg_.*\.pcap$/.test(file))
+const NAMES = readdirSync(FOLDER).filter((file) => /^pg_(?!ed_|std_sll2).*\.pcap$/.test(file))
 const SEEDS = 60
 
 /** A loss is told when the next segment of its side comes, or at once, as the one who captures finds out. */

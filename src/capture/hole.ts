@@ -1,0 +1,29 @@
+/** What a lane's numbers say of what is missing in it. */
+import { after, type Lane } from './lane.ts'
+
+/** Does nothing wait, is nothing missing? */
+export const isQuiet = (lane: Lane): boolean => lane.pending.length === 0 && holeEnd(lane) === undefined
+
+/** Has the lane's sender said its last? */
+export const isOver = (lane: Lane): boolean => lane.isFinished || lane.maybeByte
+
+/** The place in the capture of what waits first. */
+export const orderOf = (lane: Lane): number => lane.pending[0]?.order ?? 0
+
+/** Where the hole at `next` ends, by what waits behind it or by what was acknowledged. */
+export const holeEnd = (lane: Lane): number | undefined => {
+  const head = lane.pending[0]
+  if (head !== undefined) return after(head.sequence, lane.next) > 0 ? head.sequence : undefined
+  if (lane.fin !== undefined && after(lane.fin, lane.next) > 0) return lane.fin
+  return lane.acked !== undefined && after(lane.acked, lane.next) > 0 ? lane.acked : undefined
+}
+
+/** Nobody received what waits there, or sent what was acknowledged: forgets it. */
+export const disbelieve = (lane: Lane): boolean => {
+  lane.dropAll()
+  if (lane.fin !== undefined && after(lane.fin, lane.next) > 0) lane.fin = undefined
+  lane.acked = undefined
+  lane.sent = undefined
+  lane.holeSince = undefined
+  return true
+}
