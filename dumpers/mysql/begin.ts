@@ -5,18 +5,16 @@ import { COM, commandName } from './capabilities.ts'
 import type { Command } from './commands.ts'
 import { decodeChangeUser } from './decode-login.ts'
 import type { Execution } from './execution.ts'
-import { newUser } from './login.ts'
+import { tellKill } from './kill.ts'
 import { LongQuery } from './long-body.ts'
 import { meaningsOf } from './meaning.ts'
 import { type CommandBody, markMalformed, openExecution } from './record.ts'
 import { textOf, textStart } from './request-text.ts'
 import type { MysqlState } from './state.ts'
+import { newUser } from './user.ts'
 
 /** Bytes before the data in COM_STMT_SEND_LONG_DATA: its code, uint32 statement, uint16 parameter. */
 export const LONG_DATA_HEAD = 7
-/** Names a thread of the server to other flows, whose KILLs name it. */
-export const threadKey = (threadId: number): string => `mysql-thread:${threadId}`
-
 const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 
 /** Marks the command as begun and makes the record of what it does. Never throws. */
@@ -118,26 +116,6 @@ const addExecuted = (state: MysqlState, execution: Execution, ran: QueryText): v
   else if (before.text.length + ran.text.length <= state.limits.maxQueryBytes)
     execution.executed = textPart(before, `${before.text};\n${ran.text}`)
   else execution.reason ??= 'executed_cut'
-}
-
-/** COM_PROCESS_KILL, KILL: whom it is for. The thread may be gone before the reply, so it is told at once. */
-const tellKill = (
-  state: MysqlState,
-  execution: Execution,
-  threadId: number | undefined,
-  scope: 'connection' | 'query',
-): void => {
-  const { link } = state.context
-  const target = threadId === undefined ? undefined : link.find(threadKey(threadId))
-  state.emit({
-    event: 'cancel',
-    at: execution.at,
-    who: execution.who,
-    stmt_seq: execution.seq,
-    cancel_scope: scope,
-    ...(threadId === undefined ? {} : { backend_pid: threadId }),
-    ...(target === undefined ? {} : { target_conn_id: target }),
-  })
 }
 
 /** COM_STMT_PREPARE: uint8 code, the text to the end. */

@@ -8,9 +8,8 @@ import type { Bytes, Micros } from '../../src/flow.ts'
 import { COM } from './capabilities.ts'
 import type { Execution } from './execution.ts'
 import type { LocalFile } from './infile.ts'
-import type { NewUser } from './login.ts'
-import type { LongBody } from './long-body.ts'
 import type { Meaning } from './meaning.ts'
+import type { NewUser } from './user.ts'
 
 /** A packet of a replica that tells its semi-synchronous source how far it is; no command. */
 export const SEMI_SYNC_ACK = 0xef
@@ -26,6 +25,11 @@ export const isStreamed = (code: number): boolean =>
 /** Commands that turn the connection into a stream of the server's data. */
 export const isDump = (code: number): boolean =>
   code === COM.BINLOG_DUMP || code === COM.BINLOG_DUMP_GTID || code === COM.TABLE_DUMP
+
+/** Follows the bytes of a payload beyond those that are kept. */
+export interface LongBody {
+  add(bytes: Bytes, start: number, end: number): void
+}
 
 /** What a PREPARE will define when it succeeds. */
 export interface Preparing {

@@ -2,14 +2,10 @@
 import type { QueryText } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import { LongText } from '../common/long-text.ts'
+import type { LongBody } from './commands.ts'
 import type { LongValue } from './long-value.ts'
 import type { MysqlState } from './state.ts'
 import type { StatementStore } from './statements.ts'
-
-/** Follows the bytes of a payload beyond those that are kept. */
-export interface LongBody {
-  add(bytes: Bytes, start: number, end: number): void
-}
 
 /** A text whose whole is too long: its head, length, hash and tail. */
 export class LongQuery implements LongBody {

@@ -1,0 +1,46 @@
+/** Files that the server asks its client for, and the events that tell of them. */
+import type { Bytes } from '../../src/flow.ts'
+import type { Command } from './commands.ts'
+import { LocalFile } from './infile.ts'
+import type { MysqlState } from './state.ts'
+
+/** 0xFB: the server asks for a file. The client may have sent it already. */
+export const askForFile = (
+  state: MysqlState,
+  command: Command,
+  bytes: Bytes,
+  start: number,
+  end: number,
+): void => {
+  command.files ??= []
+  const sent = command.files[command.filesAsked]
+  const file = sent ?? new LocalFile()
+  if (sent === undefined) command.files.push(file)
+  command.filesAsked++
+  const { decoding, now } = state
+  file.asked = now
+  file.name = decoding.text(bytes, start, end)
+  if (!decoding.valid(bytes, start, end, file.name))
+    file.nameHex = `\\x${bytes.toString('hex', start, end)}`
+  if (!file.ended) state.file = file
+}
+
+/** Gives the events of the files that were asked for. */
+export const tellFiles = (state: MysqlState, { execution, files }: Command): void => {
+  if (execution === undefined || files === undefined) return
+  for (const file of files) {
+    if (file.told || file.name === undefined) continue
+    file.told = true
+    state.emit({
+      event: 'local_infile',
+      at: file.asked,
+      who: execution.who,
+      stmt_seq: execution.seq,
+      infile_name: file.name,
+      ...(file.nameHex === undefined ? {} : { infile_name_hex: file.nameHex }),
+      infile_bytes: file.bytes,
+      ...(file.bytes === 0 ? {} : { infile_sha256: file.sha256() as string }),
+      duration_us: Math.max(0, state.now - file.asked),
+    })
+  }
+}

@@ -1,0 +1,26 @@
+/** KILL: which session it is for. */
+import type { Execution } from './execution.ts'
+import type { MysqlState } from './state.ts'
+
+/** Names a thread of the server to other flows, whose KILLs name it. */
+export const threadKey = (threadId: number): string => `mysql-thread:${threadId}`
+
+/** COM_PROCESS_KILL, KILL: whom it is for. The thread may be gone before the reply, so it is told at once. */
+export const tellKill = (
+  state: MysqlState,
+  execution: Execution,
+  threadId: number | undefined,
+  scope: 'connection' | 'query',
+): void => {
+  const { link } = state.context
+  const target = threadId === undefined ? undefined : link.find(threadKey(threadId))
+  state.emit({
+    event: 'cancel',
+    at: execution.at,
+    who: execution.who,
+    stmt_seq: execution.seq,
+    cancel_scope: scope,
+    ...(threadId === undefined ? {} : { backend_pid: threadId }),
+    ...(target === undefined ? {} : { target_conn_id: target }),
+  })
+}
