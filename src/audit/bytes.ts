@@ -45,19 +45,25 @@ const QUERY = key('query')
 const EXECUTE_QUERY = key('execute_query')
 const BIND_VALUES = key('bind_values')
 const BIND_TYPES = key('bind_types')
+const STMT_ID = key('stmt_id')
 const STMT_NAME = key('stmt_name')
 const PREPARE_SEQ = key('prepare_seq')
 const PORTAL_NAME = key('portal_name')
+const COMMAND = key('command')
 const OUTCOMES = words('outcome', ['success', 'error', 'skipped', 'cancelled', 'unknown'])
 const COMMAND_TAG = key('command_tag')
 const ROWS_RETURNED = key('rows_returned')
 const ROWS_AFFECTED = key('rows_affected')
 const BYTES_RETURNED = key('bytes_returned')
+const LAST_INSERT_ID = key('last_insert_id')
+const WARNINGS = key('warnings')
 const DURATION = key('duration_us')
 const FIRST_RESPONSE = key('first_response_us')
 const FETCHES = key('fetches')
 const TXN_SEQ = key('txn_seq')
 const TXN_STATUSES = words('txn_status', ['I', 'T', 'E'])
+const CHARACTER_SET = key('character_set')
+const QUERY_ATTRIBUTES = key('query_attributes')
 const NULL = Buffer.from('null')
 const END = Buffer.from('}\n')
 
@@ -80,7 +86,7 @@ const isPlain = (event: Statement | Prepare): boolean =>
 
 const isPlainStatement = (event: Statement): boolean =>
   event.rows === undefined &&
-  event.stmt_id === undefined &&
+  event.results === undefined &&
   event.function_oid === undefined &&
   event.reason === undefined &&
   event.command_tags === undefined &&
@@ -89,12 +95,8 @@ const isPlainStatement = (event: Statement): boolean =>
   event.body_hex === undefined &&
   event.after_gap === undefined &&
   event.error_code === undefined &&
+  event.error_number === undefined &&
   event.error_message === undefined &&
-  event.command === undefined &&
-  event.query_attributes === undefined &&
-  event.warnings === undefined &&
-  event.character_set === undefined &&
-  event.last_insert_id === undefined &&
   event.gate_wait_us === undefined
 
 const isPlainText = (text: QueryText | undefined): boolean =>
@@ -134,6 +136,7 @@ class ByteEncoder implements DirectEncoder {
     return this.#refused ? -1 : this.#at
   }
 
+  /** Both dialects' keys, in an order that each session's events have too. */
   #statement(event: Statement): void {
     this.#number(SEQ, event.stmt_seq)
     this.#word(PROTOCOLS, event.protocol)
@@ -143,24 +146,32 @@ class ByteEncoder implements DirectEncoder {
       else this.#string(EXECUTE_QUERY, event.executed.text)
     }
     if (event.values !== undefined) this.#values(event.values)
+    this.#number(STMT_ID, event.stmt_id)
     this.#string(STMT_NAME, event.stmt_name)
     this.#number(PREPARE_SEQ, event.prepare_seq)
     this.#string(PORTAL_NAME, event.portal_name)
+    this.#string(COMMAND, event.command)
     this.#word(OUTCOMES, event.outcome)
     this.#string(COMMAND_TAG, event.command_tag)
     this.#number(ROWS_RETURNED, event.rows_returned)
     this.#number(ROWS_AFFECTED, event.rows_affected)
     this.#number(BYTES_RETURNED, event.bytes_returned)
+    if (typeof event.last_insert_id === 'string') this.#string(LAST_INSERT_ID, event.last_insert_id)
+    else this.#number(LAST_INSERT_ID, event.last_insert_id)
+    this.#number(WARNINGS, event.warnings)
     this.#number(DURATION, event.duration_us)
     this.#number(FIRST_RESPONSE, event.first_response_us)
     this.#number(FETCHES, event.fetches)
     this.#number(TXN_SEQ, event.txn_seq)
     this.#word(TXN_STATUSES, event.txn_status)
+    this.#string(CHARACTER_SET, event.character_set)
+    this.#string(QUERY_ATTRIBUTES, event.query_attributes)
   }
 
   #prepare(event: Prepare): void {
     this.#number(SEQ, event.stmt_seq)
     this.#string(QUERY, event.text?.text)
+    this.#number(STMT_ID, event.stmt_id)
     this.#string(STMT_NAME, event.stmt_name)
     this.#word(OUTCOMES, event.outcome)
     this.#number(DURATION, event.duration_us)
@@ -307,9 +318,9 @@ const MICROS_END = 33
 const isPlainPrepare = (event: Prepare): boolean =>
   event.malformed === undefined &&
   event.body_hex === undefined &&
-  event.stmt_id === undefined &&
   event.after_gap === undefined &&
   event.error_code === undefined &&
+  event.error_number === undefined &&
   event.error_message === undefined
 
 /** Writes what the encoder of lines would, byte for byte, without making strings of it. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Execution as MysqlExecution } from '../../../dumpers/mysql/execution.ts'
 import { Execution } from '../../../dumpers/pg/execution.ts'
 import { createEncoder } from '../../../src/audit/encode.ts'
 import type {
@@ -95,23 +96,75 @@ const anyStatement: fc.Arbitrary<AuditEvent> = fc
     return execution.event('statement', who, outcome, shape.at + shape.took, shape.status)
   })
 
-for (const timezone of ['utc', 'local'] as const) {
-  test(`writes what the encoder of lines writes, or leaves it alone (${timezone})`, () => {
-    const encoder = createEncoder({ format: 'json', host: 'db-host', timezone, bindValues: 'full' })
-    const buffer = Buffer.alloc(65_536)
-    let direct = 0
-    fc.assert(
-      fc.property(anyStatement, fc.nat(), fc.nat(100), (event, seq, at) => {
-        const end = encoder.direct?.encode(buffer, at, seq, flow, event) ?? -1
-        if (end < 0) return
-        direct++
-        expect(buffer.toString('utf8', at, end)).toBe(lineOf(encoder.encode(flow, event), seq))
-      }),
-      { seed: 1, numRuns: 2000 },
-    )
-    expect(direct).toBeGreaterThan(200)
+const mysqlWho: Who = { dialect: 'mysql', username: 'büro', database: 'shop', backend_pid: 7 }
+
+const anyMysqlStatement: fc.Arbitrary<AuditEvent> = fc
+  .record({
+    seq: fc.nat(),
+    at: fc.integer({ min: 1_600_000_000_000_000, max: 4_000_000_000_000_000 }),
+    protocol: fc.constantFrom('text', 'binary', 'command'),
+    text: maybe(anyText),
+    values: maybe(fc.array(fc.option(anyText), { maxLength: 40 })),
+    types: fc.array(fc.constantFrom('LONG', 'VAR_STRING'), { maxLength: 40 }),
+    id: maybe(fc.nat(0xffff_ffff)),
+    command: maybe(fc.constantFrom('COM_INIT_DB', 'COM_SHUTDOWN')),
+    affected: count,
+    insertId: maybe(fc.oneof(fc.nat(Number.MAX_SAFE_INTEGER), fc.constant('18446744073709551615'))),
+    warnings: maybe(fc.nat(65_535)),
+    rows: fc.nat(),
+    fetches: count,
+    txnSeq: count,
+    status: maybe(fc.constantFrom('I', 'T')),
+    charset: maybe(fc.constantFrom('utf8mb4', 'latin1')),
+    attributes: maybe(anyText.map((text) => JSON.stringify({ name: text }))),
+    results: seldom(fc.array(fc.constantFrom('OK 1', 'ROWS 2'), { maxLength: 3 })),
+    errno: seldom(fc.nat(9999)),
   })
-}
+  .map((shape) => {
+    const execution = new MysqlExecution(shape.seq, shape.protocol as 'text', shape.at, mysqlWho)
+    execution.text =
+      shape.text === undefined ? undefined : { ...textOf(shape.text), dialect: 'mysql' as const }
+    execution.values = shape.values === undefined ? undefined : valuesOf(shape.values, shape.types)
+    execution.stmtId = shape.id
+    execution.command = shape.command
+    execution.affected = shape.affected
+    execution.insertId = shape.insertId
+    execution.warnings = shape.warnings
+    execution.rows = shape.rows
+    execution.fetches = shape.fetches
+    execution.txnSeq = shape.txnSeq
+    execution.txnStatus = shape.status
+    execution.characterSet = shape.charset
+    execution.attributes = shape.attributes
+    execution.tags = shape.results
+    execution.first = shape.at + 3
+    execution.error = shape.errno === undefined ? undefined : { error_number: shape.errno }
+    return execution.event('statement', 'success', shape.at + 5)
+  })
+
+const DIALECTS = [
+  ['postgresql', anyStatement],
+  ['mysql', anyMysqlStatement],
+] as const
+
+for (const [dialect, statements] of DIALECTS)
+  for (const timezone of ['utc', 'local'] as const) {
+    test(`writes what the encoder of lines writes, or leaves it alone (${dialect}, ${timezone})`, () => {
+      const encoder = createEncoder({ format: 'json', host: 'db-host', timezone, bindValues: 'full' })
+      const buffer = Buffer.alloc(65_536)
+      let direct = 0
+      fc.assert(
+        fc.property(statements, fc.nat(), fc.nat(100), (event, seq, at) => {
+          const end = encoder.direct?.encode(buffer, at, seq, flow, event) ?? -1
+          if (end < 0) return
+          direct++
+          expect(buffer.toString('utf8', at, end)).toBe(lineOf(encoder.encode(flow, event), seq))
+        }),
+        { seed: 1, numRuns: 2000 },
+      )
+      expect(direct).toBeGreaterThan(200)
+    })
+  }
 
 test('writes prepare records', () => {
   const encoder = createEncoder({ format: 'json', host: 'h', timezone: 'utc', bindValues: 'full' })
@@ -130,6 +183,38 @@ test('writes prepare records', () => {
   const buffer = Buffer.alloc(65_536)
   const end = encoder.direct?.encode(buffer, 0, 99, flow, event) ?? -1
   expect(buffer.toString('utf8', 0, end)).toBe(lineOf(encoder.encode(flow, event), 99))
+})
+
+test('writes common records of MySQL: a query, an execute, a prepare', () => {
+  const encoder = createEncoder({ format: 'json', host: 'h', timezone: 'utc', bindValues: 'full' })
+  const at = 1_700_000_000_000_123
+  const query = new MysqlExecution(1, 'text', at, mysqlWho)
+  query.text = { ...textOf("insert into t values ('a')"), dialect: 'mysql' }
+  query.affected = 1
+  query.insertId = 4711
+  query.warnings = 2
+  query.characterSet = 'utf8mb4'
+  query.attributes = '{"traceparent":"00-1"}'
+  const execute = new MysqlExecution(2, 'binary', at, mysqlWho)
+  execute.text = { ...textOf('select ?'), dialect: 'mysql' }
+  execute.values = valuesOf(['1', null], ['LONG', 'NULL'])
+  execute.stmtId = 3
+  const prepare: Prepare = {
+    event: 'prepare',
+    at,
+    who: mysqlWho,
+    stmt_seq: 3,
+    text: execute.text,
+    stmt_id: 3,
+    outcome: 'success',
+    duration_us: 10,
+  }
+  const buffer = Buffer.alloc(65_536)
+  const ended = [query, execute].map((execution) => execution.event('statement', 'success', at + 9))
+  for (const event of [...ended, prepare]) {
+    const end = encoder.direct?.encode(buffer, 0, 7, flow, event) ?? -1
+    expect(buffer.toString('utf8', 0, Math.max(end, 0))).toBe(lineOf(encoder.encode(flow, event), 7))
+  }
 })
 
 test('leaves alone what has no room, and what is masked by length', () => {
