@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startHaproxy } from '../support/haproxy.ts'
+import { describeLive } from '../support/live.ts'
+import { startMariaDb } from '../support/mariadb.ts'
+import { cliArguments, MARIADB_CLI, type MyServer } from '../support/my-server.ts'
+import { runOk } from '../support/programs.ts'
+import { type Querytap, startQuerytap } from '../support/querytap.ts'
+
+let server: MyServer
+let tap: Querytap
+/** passes the header on to the server, which reads it */
+let forwarding: Querytap
+
+const ask = (port: number, sql: string): Promise<string> =>
+  runOk(MARIADB_CLI, [...cliArguments({ port }), '--batch', '--skip-column-names', '-e', sql])
+
+beforeAll(async () => {
+  server = await startMariaDb({ settings: { 'proxy-protocol-networks': '127.0.0.1' } })
+  tap = await startQuerytap({ remote: server.port, dumper: 'mysql', args: ['--proxy-protocol'] })
+  forwarding = await startQuerytap({
+    remote: server.port,
+    dumper: 'mysql',
+    args: ['--proxy-protocol'],
+    config: { proxy: { proxyProtocolForward: true } },
+  })
+})
+
+afterAll(async () => {
+  await tap?.stop()
+  await forwarding?.stop()
+  await server?.stop()
+  tap?.remove()
+  forwarding?.remove()
+})
+
+await describeLive('haproxy before MariaDB, with a PROXY header', ['mariadb', 'haproxy'], () => {
+  test.each(['v1', 'v2'] as const)('%s: recorded and consumed', async (version) => {
+    const haproxy = await startHaproxy({ backend: tap.port, sendProxy: version })
+    try {
+      const sql = `SELECT '${version}'`
+      expect(await ask(haproxy.port, sql)).toBe(`${version}\n`)
+      const records = await tap.waitFor((all) => all.some(({ query }) => query === sql))
+      const record = records.find(({ query }) => query === sql)
+      expect(record?.proxy_protocol_dst_addr).toBe(`127.0.0.1:${haproxy.port}`)
+      expect(record?.proxy_protocol_src_addr).toMatch(/^127\.0\.0\.1:\d+$/)
+      expect(record?.proxy_protocol_src_addr).not.toBe(record?.client_addr)
+      const start = records.find(
+        ({ event, conn_id }) => event === 'session.start' && conn_id === record?.conn_id,
+      )
+      expect(start?.proxy_protocol_src_addr).toBe(record?.proxy_protocol_src_addr)
+    } finally {
+      await haproxy.stop()
+    }
+  })
+
+  test('passed on to a server that takes it, and that greets before it has come', async () => {
+    const haproxy = await startHaproxy({ backend: forwarding.port, sendProxy: 'v2' })
+    try {
+      const host = 'SELECT HOST FROM information_schema.processlist WHERE ID = CONNECTION_ID()'
+      const seen = (await ask(haproxy.port, host)).trim()
+      const records = await forwarding.waitFor((all) => all.some(({ query }) => query === host))
+      const record = records.find(({ query }) => query === host)
+      expect(record?.proxy_protocol_src_addr).toBe(seen)
+    } finally {
+      await haproxy.stop()
+    }
+  })
+
+  test('a client without the header is turned away', async () => {
+    await expect(ask(tap.port, 'SELECT 3')).rejects.toThrow()
+    const records = await tap.waitFor((all) => all.some(({ end_reason }) => end_reason === 'proxy_header'))
+    expect(records.filter(({ query }) => query === 'SELECT 3')).toEqual([])
+  })
+})
