@@ -45,8 +45,8 @@ await describeLive('the MySQL servers of the live tests: MariaDB', ['mariadb'], 
       'Quit: ',
     ])
     const [connect] = await server.readLog()
-    const told = server.readErrors().filter(({ thread }) => thread === connect?.thread)
-    expect(told.map(({ number }) => number)).toEqual([1046])
+    const told = server.readErrors()?.filter(({ thread }) => thread === connect?.thread)
+    expect(told?.map(({ number }) => number)).toEqual([1046])
     await leavesNothing(server)
   })
 })

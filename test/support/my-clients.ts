@@ -1,5 +1,5 @@
 /**
- * Workloads of the connectors mysql2 and mariadb with values of all kinds; each gives what it got, as JSON.
+ * Workloads of the connectors mysql2 and mariadb with values of all kinds; each gives what it got, a line of JSON each.
  * Databases are fresh; users `changed` (password `sesame`) and `root` are there.
  */
 import { Readable } from 'node:stream'
@@ -151,9 +151,13 @@ export const mysql2 = async ({ port, database, compress = false }: MyTarget): Pr
     await connection.changeUser({ user: 'changed', password: 'sesame', database })
     await note(connection.query('SELECT CURRENT_USER(), DATABASE()').then(([rows]) => rows))
     await note(connection.execute('SELECT ? AS after', ['change']).then(([rows]) => rows))
-    return asJson(got)
+    return got.map(asJson).join('\n')
+  } catch (error) {
+    // with MySQL 5.6 it cannot change the user, and the server ends the session
+    return [...got.map(asJson), failure(error)].join('\n')
   } finally {
-    await connection.end()
+    // a server may end a session whose change of user failed
+    await connection.end().catch(() => {})
   }
 }
 
@@ -237,14 +241,15 @@ export const mariadbConnector = async ({ port, database, compress = false }: MyT
     await mariadbBinary(connection, got)
     const note = noting(got)
     await connection.ping()
-    await connection.reset()
+    await note(connection.reset())
     await note(connection.query('SELECT @out, DATABASE()'))
-    await connection.changeUser({ user: 'changed', password: 'sesame', database })
+    await note(connection.changeUser({ user: 'changed', password: 'sesame', database }))
     await note(connection.query('SELECT CURRENT_USER(), DATABASE()'))
     await note(connection.execute('SELECT ? AS after', ['change']))
-    return asJson(got)
+    return got.map(asJson).join('\n')
   } finally {
-    await connection.end()
+    // a server may end a session whose change of user failed
+    await connection.end().catch(() => {})
   }
 }
 
@@ -265,7 +270,7 @@ export const mariadbInfile = async ({ port, database, compress = false }: MyTarg
     await note(connection.query(TABLE))
     await note(connection.query(LOAD))
     await note(connection.query('SELECT COUNT(*), MAX(t) FROM connector'))
-    return asJson(got)
+    return got.map(asJson).join('\n')
   } finally {
     await connection.end()
   }

@@ -15,7 +15,7 @@ test('literals are read as the server quotes them', () => {
     { kind: 'null', value: '' },
     { kind: 'bare', value: '-1.5e-7' },
     { kind: 'quoted', value: "it's, \\ '\0\n" },
-    { kind: 'quoted', value: '2024-02-29 00:00:00' },
+    { kind: 'typed', value: '2024-02-29 00:00:00' },
     { kind: 'quoted', value: '\0\xff' },
   ])
 })
@@ -41,7 +41,6 @@ test.each<[string | null, Literal, string | undefined, boolean]>([
   ['', NULL, 'VAR_STRING', false],
   [null, quoted(''), 'VAR_STRING', false],
   ['NULL', NULL, 'VAR_STRING', false],
-  ['7', NULL, 'YEAR', true],
   ['é', quoted('\xc3\xa9'), 'VAR_STRING', true],
   ['\\x00ff', quoted('\0\xff'), 'BLOB', true],
   ['\\x00fe', quoted('\0\xff'), 'BLOB', false],
@@ -50,6 +49,9 @@ test.each<[string | null, Literal, string | undefined, boolean]>([
   ['0.1', bare('0.10000000149011612'), 'FLOAT', true],
   ['0.1', bare('0.10000000149011612'), 'DOUBLE', false],
   ['1.0', bare('1.00'), 'NEWDECIMAL', false],
+  ['01:02:03.5', quoted('01:02:03'), 'TIME', true],
+  ['01:02:03.5', quoted('01:02:03'), 'VAR_STRING', false],
+  ['01:02:03.5', { kind: 'typed', value: '01:02:03' }, 'TIME', false],
 ])('%j beside %j as %s: %s', (ours, logged, type, same) => {
   expect(isSameValue(ours, logged, type)).toBe(same)
 })

@@ -3,9 +3,10 @@
  * the question marks. Texts are handled as latin1 strings, one character for each byte that was sent.
  */
 
-/** A literal read back: NULL, or its bytes; `kind` tells a number or a keyword from a quoted string. */
+/** A literal read back: NULL, or its bytes. */
 export interface Literal {
-  readonly kind: 'null' | 'bare' | 'quoted'
+  /** a number is bare; MariaDB's `DATE'…'`, `TIME'…'` and `TIMESTAMP'…'` are typed */
+  readonly kind: 'null' | 'bare' | 'quoted' | 'typed'
   /** latin1 string of the value's bytes; empty for NULL */
   readonly value: string
 }
@@ -35,7 +36,7 @@ const ESCAPED: Readonly<Record<string, string>> = {
   Z: '\x1a',
 }
 const LITERAL =
-  /NULL|(?:DATE|TIMESTAMP|TIME|_[a-z0-9]+ ?)?'((?:[^'\\]|\\.|'')*)'|x'([0-9a-f]*)'|0x([0-9a-f]*)|[-+]?[0-9.]+(?:e[-+]?\d+)?|-?inf|nan/isy
+  /NULL|(DATE|TIMESTAMP|TIME)?(?:_[a-z0-9]+ ?)?'((?:[^'\\]|\\.|'')*)'|x'([0-9a-f]*)'|0x([0-9a-f]*)|[-+]?[0-9.]+(?:e[-+]?\d+)?|-?inf|nan/isy
 
 const unescaped = (body: string): string =>
   body.replace(/\\(.)|''/gs, (_, escaped?: string) =>
@@ -46,10 +47,12 @@ const literalAt = (text: string, at: number): { literal: Literal; end: number } 
   LITERAL.lastIndex = at
   const match = LITERAL.exec(text)
   if (!match) return undefined
-  const [whole, quoted, hex = match[3]] = match
+  const [whole, keyword, quoted, hex = match[4]] = match
   const end = at + whole.length
   if (whole === 'NULL') return { literal: { kind: 'null', value: '' }, end }
-  if (quoted !== undefined) return { literal: { kind: 'quoted', value: unescaped(quoted) }, end }
+  if (quoted !== undefined) {
+    return { literal: { kind: keyword ? 'typed' : 'quoted', value: unescaped(quoted) }, end }
+  }
   if (hex !== undefined) {
     return { literal: { kind: 'quoted', value: Buffer.from(hex, 'hex').toString('latin1') }, end }
   }
@@ -83,9 +86,15 @@ const isSameBytes = (ours: string, logged: string, charset: BufferEncoding): boo
   Buffer.from(ours, charset).toString('latin1') === logged ||
   (ours.startsWith('\\x') && ours.slice(2).toLowerCase() === Buffer.from(logged, 'latin1').toString('hex'))
 
+const MOMENTS = new Set(['DATETIME', 'TIMESTAMP', 'TIME'])
+
+/** MySQL 5.6 leaves the fraction of a second out of its log. */
+const isSameMoment = (type: string, ours: string, { kind, value }: Literal): boolean =>
+  kind === 'quoted' && MOMENTS.has(type) && ours.replace(/\.\d+$/, '') === value
+
 /**
  * Is the value of the record the one that the server used? Floats may be spelt otherwise; a BLOB that is no
- * text is `\x` hex in the record; MariaDB takes a YEAR to be NULL.
+ * text is `\x` hex in the record.
  */
 export const isSameValue = (
   ours: string | null,
@@ -93,7 +102,11 @@ export const isSameValue = (
   type: string | undefined,
   charset: BufferEncoding = 'utf8',
 ): boolean => {
-  if (logged.kind === 'null') return ours === null || nameOf(type) === 'YEAR'
+  if (logged.kind === 'null') return ours === null
   if (ours === null) return false
-  return isSameBytes(ours, logged.value, charset) || isSameNumber(nameOf(type), ours, logged.value)
+  return (
+    isSameBytes(ours, logged.value, charset) ||
+    isSameNumber(nameOf(type), ours, logged.value) ||
+    isSameMoment(nameOf(type), ours, logged)
+  )
 }

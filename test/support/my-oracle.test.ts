@@ -129,13 +129,24 @@ test('errors are compared where the server keeps a log of them', () => {
   const compare = (told: number[], logged: number[]) => {
     const records = told.map((error_number) => query('A', { outcome: 'error', error_number }))
     const lines = told.map(() => line('Query', 'A'))
-    return compareWithMyServer(lines, records, logged.map(error)).findings
+    return compareWithMyServer(lines, records, { errors: logged.map(error) }).findings
   }
   expect(compare([1064, 1146], [1146, 1064])).toEqual([])
   expect(compare([1064], [])).toHaveLength(1)
   expect(compare([1064], [1064, 1064])).toHaveLength(1)
   expect(compare([1064], [1146])).toHaveLength(2)
   expect(compare([], [1160])).toEqual([])
+  const called = compareWithMyServer([line('Query', 'CALL p()')], [query('CALL p()')], {
+    errors: [error(1146)],
+  })
+  expect(called.findings).toEqual([])
+})
+
+test('an execute that opens a cursor may be missing in the log of MySQL 5.6', () => {
+  const records = [execute('A', [], { fetches: 2 })]
+  expect(compareWithMyServer([], records, { hidesCursors: true }).findings).toEqual([])
+  expect(compareWithMyServer([], records).findings).toHaveLength(1)
+  expect(compareWithMyServer([], [execute('A', [])], { hidesCursors: true }).findings).toHaveLength(1)
 })
 
 test('masks stand for what is behind them, truncated texts for what follows', () => {

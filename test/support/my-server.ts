@@ -36,8 +36,8 @@ export interface MyServer {
    * so that it is complete for them.
    */
   readLog(): Promise<GeneralLogEntry[]>
-  /** errors that the server told its clients; empty where it keeps no such log */
-  readErrors(): ErrorLogEntry[]
+  /** errors that the server told its clients; undefined where it keeps no such log */
+  readErrors(): ErrorLogEntry[] | undefined
   stop(): Promise<void>
 }
 
@@ -150,7 +150,7 @@ const launch = async (kind: ServerKind, root: string, options: MyServerOptions):
     readLog: logReader(dataDir, sql),
     readErrors: () => {
       const file = join(dataDir, ERROR_LOG)
-      return existsSync(file) ? parseErrorLog(readFileSync(file, 'utf8')) : []
+      return existsSync(file) ? parseErrorLog(readFileSync(file, 'utf8')) : undefined
     },
     stop: async () => {
       await server.stop('SIGKILL')

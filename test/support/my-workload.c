@@ -159,12 +159,10 @@ static void integers(void) {
   for (size_t i = 0; i < COUNT(small); i++) {
     echo(value(MYSQL_TYPE_SHORT, &small[i], 0));
     echo(unsigned_value(MYSQL_TYPE_SHORT, &small[i]));
-    echo(value(MYSQL_TYPE_YEAR, &small[i], 0));
   }
   for (size_t i = 0; i < COUNT(normal); i++) {
     echo(value(MYSQL_TYPE_LONG, &normal[i], 0));
     echo(unsigned_value(MYSQL_TYPE_LONG, &normal[i]));
-    echo(value(MYSQL_TYPE_INT24, &normal[i], 0));
   }
   for (size_t i = 0; i < COUNT(big); i++) {
     echo(value(MYSQL_TYPE_LONGLONG, &big[i], 0));
@@ -308,7 +306,7 @@ static void long_data(void) {
 
 static void cursors(void) {
   unsigned long type = CURSOR_TYPE_READ_ONLY, rows = 7;
-  MYSQL_STMT *statement = prepare("SELECT seq, REPEAT('r', seq % 5) FROM seq_1_to_40 WHERE seq > ?");
+  MYSQL_STMT *statement = prepare("SELECT seq, REPEAT('r', seq % 5) FROM numbers WHERE seq > ? ORDER BY seq");
   mysql_stmt_attr_set(statement, STMT_ATTR_CURSOR_TYPE, &type);
   mysql_stmt_attr_set(statement, STMT_ATTR_PREFETCH_ROWS, &rows);
   int32_t above = 10;
@@ -515,6 +513,10 @@ static void tables(void) {
   query("CREATE TABLE kinds (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(100))");
   query("CREATE TABLE bulk (id INT PRIMARY KEY, name VARCHAR(20) DEFAULT 'none', n DOUBLE DEFAULT 42, at DATETIME(6))");
   query("CREATE TABLE many (n INT)");
+  query("CREATE TABLE numbers (seq INT PRIMARY KEY)");
+  char insert[512] = "INSERT INTO numbers VALUES (1)";
+  for (int i = 2; i <= 40; i++) snprintf(insert + strlen(insert), 8, ",(%d)", i);
+  query(insert);
   query("CREATE PROCEDURE results(IN a INT, OUT b TEXT) BEGIN SELECT a; SELECT a + 1, 'second'; SET b = 'out'; END");
 }
 
