@@ -50,6 +50,8 @@ export interface LoadOptions {
   readonly candidates?: readonly string[]
   /** a complete listener is needed: what is missing is an error */
   readonly needsListener?: boolean
+  /** for commands that are no proxy: what is told of listeners is neither used nor in their way */
+  readonly hasListeners?: boolean
 }
 
 /** A file that was read, with the way to name its lines. */
@@ -166,7 +168,8 @@ export const loadConfig = (options: LoadOptions = {}): Config => {
     ...flags.flatMap((flag) => checkTold(flag, problems) ?? []),
   ]
   const sections = sectionsOf(loaded, told, problems)
-  const blocks = (loaded.document.listener ?? []) as readonly ListenerBlock[]
+  const { hasListeners = true } = options
+  const blocks = (hasListeners ? (loaded.document.listener ?? []) : []) as readonly ListenerBlock[]
   checkFlags(flags, blocks.length > 0, problems)
   checkFiles(sections, problems)
   throwProblems(problems)
@@ -174,7 +177,7 @@ export const loadConfig = (options: LoadOptions = {}): Config => {
   const place = (block: number | undefined, key: string): string =>
     block === undefined ? '' : `${loaded.place(['listener', block, key])}listener.${key}: `
   const isNeeded = options.needsListener ?? false
-  const listeners = resolveListeners({ sections, blocks, place, isNeeded }, problems)
+  const listeners = hasListeners ? resolveListeners({ sections, blocks, place, isNeeded }, problems) : []
   throwProblems(problems)
 
   const { 'proxy.tls': tls, proxy, ...rest } = sections

@@ -165,6 +165,15 @@ rotationCount = 24
   })
 })
 
+test('a command that is no proxy does not mind the listeners', () => {
+  const flag = { section: 'querytap', key: 'dumper', value: 'pg', label: '--dumper' } as const
+  const text = '[[listener]]\nlistenAddr = ":15432"\nremoteAddr = "db:9999"\ndumper = "hex"\n'
+  const config = load(text, { flags: [flag], hasListeners: false })
+  expect(config.listeners).toEqual([])
+  expect(config.querytap.dumper).toBe('pg')
+  expect(refused(text, { flags: [flag] }).option).toBe('--dumper')
+})
+
 test('the two logs do not share a file', () => {
   const shared = '[log]\ndir = "/a"\nfileName = "x.log"\n[dumpLog]\ndir = "/b/../a"\nfileName = "x.log"\n'
   expect(refused(shared).lines).toEqual([
