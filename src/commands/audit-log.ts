@@ -17,6 +17,12 @@ export interface AuditLog {
   readonly sink: Sink
   /** path of the file that is written now, where there is one */
   readonly path: string | undefined
+  /** records that wait for an output which is slower than they come */
+  readonly waiting: number
+  /** has every output taken all there is? */
+  readonly isIdle: boolean
+  /** the reader of the standard output went away */
+  readonly isGone: boolean
   /** SIGHUP */
   reopen(): void
   /** all that can be written is written */
@@ -118,6 +124,15 @@ export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log):
     sink,
     get path() {
       return file?.path
+    },
+    get waiting() {
+      return (file?.waiting ?? 0) + (shown?.sink.waiting ?? 0)
+    },
+    get isIdle() {
+      return (file?.waiting ?? 0) === 0 && (shown?.sink.isIdle ?? true)
+    },
+    get isGone() {
+      return shown?.sink.isGone ?? false
     },
     reopen: () => file?.reopen(),
     async close() {

@@ -56,6 +56,16 @@ export class StreamSink {
     return this.#backlog.waiting
   }
 
+  /** Has the reader everything? */
+  get isIdle(): boolean {
+    return this.#isGone || (this.#backlog.isEmpty && this.#options.stream.writableLength === 0)
+  }
+
+  /** the reader went away */
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
   /** Takes a line; it is written at the end of this turn of the event loop. Never throws. */
   append(line: Line): void {
     if (this.#isGone) return

@@ -84,6 +84,23 @@ describe('a stream as output', () => {
     expect(records.map(({ log_seq }) => log_seq)).toEqual(records.map((_, i) => i + 1))
   })
 
+  it('is idle once its reader has everything, and when the reader is gone', async () => {
+    const reader = new SlowReader()
+    const { sink } = open(reader)
+    expect(sink.isIdle).toBe(true)
+    sink.append(lineOf('a'))
+    expect(sink.isIdle).toBe(false)
+    await turn()
+    expect(sink.isIdle).toBe(false)
+    reader.take()
+    await turn()
+    expect(sink.isIdle).toBe(true)
+    sink.append(lineOf('b'))
+    reader.destroy()
+    await once(reader, 'close')
+    expect([sink.isIdle, sink.isGone]).toEqual([true, true])
+  })
+
   it('loses nothing of one big turn while the reader keeps up', async () => {
     const stream = new PassThrough({ highWaterMark: 1 << 24 })
     const { sink, troubles } = open(stream, 1000)
