@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../errors.ts'
+import { READ_FLAGS } from './capture-flags.ts'
 import { addFlags, PROXY_FLAGS, toldFlags } from './flags.ts'
 import { readVersion } from './version.ts'
 
@@ -19,7 +20,6 @@ const WRONG_USE = 2
 
 const LATER: readonly (readonly [name: string, doc: string])[] = [
   ['probe', 'live capture'],
-  ['read', 'reading pcap files'],
   ['verify', 'checking the integrity of audit logs'],
 ]
 
@@ -29,6 +29,7 @@ Examples:
   querytap proxy -l :15432 -r db.example.com:5432 --stdout
   querytap proxy -l :13306 -r db.example.com:3306        the same for MySQL and MariaDB
   querytap proxy -c /etc/querytap/querytap.toml
+  querytap read dump.pcap.gz -t 5432                     the same audit from captured packets
   querytap config > querytap.toml                        every option, explained
 `
 
@@ -67,6 +68,7 @@ class Program {
       .helpCommand('help [command]', 'explain a command')
       .addHelpText('after', EXAMPLES)
     this.#addProxy(program)
+    this.#addRead(program)
     this.#addConfig(program)
     this.#addDemo(program)
     program
@@ -88,6 +90,24 @@ class Program {
       const flags = toldFlags(command, PROXY_FLAGS)
       const config = loadConfig({ file, flags, env: this.#io.env, needsListener: true })
       this.#exitCode = await runProxy(config, { stdout: config.dumpLog.stdout })
+    })
+  }
+
+  #addRead(program: Command): void {
+    const command = program.command('read').description('audit from a pcap or pcapng file, gzipped or not')
+    command.argument('[file]', 'the capture; - or none: the standard input')
+    addFlags(command.option(...CONFIG_FLAG), READ_FLAGS)
+    command.option('--log', 'write the audit log instead of the standard output').action(async () => {
+      const [{ loadConfig }, { runRead }] = await Promise.all([
+        import('../../config/load.ts'),
+        import('./read.ts'),
+      ])
+      const { config: file, log = false } = command.opts<{ config?: string; log?: boolean }>()
+      const flags = toldFlags(command, READ_FLAGS)
+      const config = loadConfig({ file, flags, env: this.#io.env, hasListeners: false })
+      const [capture] = command.args
+      const source = capture === undefined ? {} : { file: capture }
+      this.#exitCode = await runRead(config, { ...source, log, err: this.#io.err })
     })
   }
 

@@ -9,8 +9,10 @@ import { ConfigError } from '../../../src/errors.ts'
 const runProxy = vi.hoisted(() =>
   vi.fn<(config: Config, options: { stdout: boolean }) => Promise<number>>(),
 )
+const runRead = vi.hoisted(() => vi.fn<(config: Config, options: object) => Promise<number>>())
 const runDemo = vi.hoisted(() => vi.fn<(options: object) => Promise<number>>())
 vi.mock('../../../src/commands/proxy.ts', () => ({ runProxy }))
+vi.mock('../../../src/commands/read.ts', () => ({ runRead }))
 vi.mock('../../../src/commands/demo.ts', () => ({ runDemo }))
 
 let directory = ''
@@ -20,6 +22,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }))
 beforeEach(() => {
   runProxy.mockReset().mockResolvedValue(0)
+  runRead.mockReset().mockResolvedValue(0)
   runDemo.mockReset().mockResolvedValue(0)
 })
 
@@ -66,7 +69,6 @@ describe('commands', () => {
 
   test.each([
     [['probe', '-i', 'eth0', '-t', '3306', '-B', '2MB', '-d', 'mysql'], 'probe: live capture'],
-    [['read', 'a.pcap', '-d', 'pg', '-f', 'ltsv'], 'read: reading pcap files'],
     [['verify', 'dump.log', '--expect-seal', 'x'], 'verify: checking the integrity of audit logs'],
   ])('%j comes later', async (argv, what) => {
     expect(await run(argv)).toEqual({
@@ -205,4 +207,31 @@ describe('config', () => {
       err: expect.stringMatching(/^querytap: \S+:1:\d+: this is not TOML: [^\n]+\n$/),
     })
   })
+})
+
+describe('read', () => {
+  test("takes its file and tcpdp's flags", async () => {
+    const flags = ['-t', 'db:6432||5432', '-d', 'pg', '-f', 'ltsv', '--proxy-protocol']
+    runRead.mockResolvedValue(1)
+    expect(await run(['read', 'a.pcap', ...flags, ...nothing()])).toMatchObject({ code: 1, err: '' })
+    const [config, options] = runRead.mock.calls[0] ?? []
+    expect(config?.probe.target).toBe('db:6432||5432')
+    expect(config?.querytap).toMatchObject({ dumper: 'pg', proxyProtocol: true })
+    expect(config?.dumpLog.stdoutFormat).toBe('ltsv')
+    expect(options).toMatchObject({ file: 'a.pcap', log: false })
+  })
+
+  test('without a file it is the standard input; --log is for the audit log', async () => {
+    await run(['read', '-t', '5432', '--log', ...nothing()])
+    expect(runRead.mock.calls[0]?.[1]).not.toHaveProperty('file')
+    expect(runRead.mock.calls[0]?.[1]).toMatchObject({ log: true })
+  })
+
+  test.each([[['-f', 'xml']], [['a.pcap', 'b.pcap']], [['--listen', ':1']]])(
+    '%j is wrong use',
+    async (flags) => {
+      expect((await run(['read', ...flags, ...nothing()])).code).toBe(2)
+      expect(runRead).not.toHaveBeenCalled()
+    },
+  )
 })
