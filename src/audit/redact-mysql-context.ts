@@ -12,7 +12,7 @@ import {
   SECRET_ARGUMENTS,
   SET_PASSWORD,
 } from './redact-mysql-words.ts'
-import { isSecretName } from './redact-names.ts'
+import { isSecretName, isSecretOption } from './redact-names.ts'
 
 interface Bracket {
   /** the word before it, '' for none */
@@ -26,6 +26,9 @@ interface Bracket {
 export type Place = 'secret' | 'plugin' | 'assigned' | 'plain'
 
 const isSecretVariable = (name: string): boolean => isSecretName(name) && !isHarmlessVariable(name)
+
+const isSecretSetting = (name: string): boolean =>
+  (isSecretOption(name) || name === 'wsrep_sst_auth') && !isHarmlessVariable(name)
 
 /** One statement's, told of its tokens one by one; words in lower case. */
 export class MysqlContext {
@@ -98,6 +101,12 @@ export class MysqlContext {
     } else if (raw === ',') this.#comma()
     else if ((raw === '=' || raw === ':=') && this.#brackets.length === 0) this.#assign()
     this.#step(raw)
+  }
+
+  /** What looked like a password's clause is none. */
+  leaveClause(): void {
+    this.#authentication = this.#setPassword = 'none'
+    this.#lastIsPassword = false
   }
 
   /** Of a literal here, or of a bound value. */
@@ -210,7 +219,9 @@ export class MysqlContext {
     if (this.#setting === 'name') {
       const isFirst = this.last === 'set' || this.last === ','
       if (name === 'password' && isFirst && this.verb === 'set') this.#setPassword = 'user'
-      this.#isSecretSetting ||= isSecretVariable(name)
+      // a column of a trigger's row
+      const isColumn = this.last === '.' && /^(?:new|old)$/.test(this.beforeLast)
+      this.#isSecretSetting ||= !isColumn && isSecretSetting(name)
       this.variable = this.last === '@' ? `@${name}` : name
       if (this.verb === 'declare' && name === 'default') this.#setting = 'value'
     }

@@ -32,6 +32,7 @@ export class MysqlLevel {
   readonly #assigned: Assigned[] = []
   readonly #secretVariables = new Set<string>()
   #isProgram = false
+  #lastWord = ''
 
   // of the statement
   #context = new MysqlContext()
@@ -60,6 +61,7 @@ export class MysqlLevel {
           this.#maskRest()
           break
         }
+        this.#context.leaveClause()
         this.#token()
       } else this.#token()
     }
@@ -117,8 +119,10 @@ export class MysqlLevel {
     this.#context.word(word)
     this.#statementCommand ||= this.#context.isCommand
     this.#assembly.name(word)
+    const isOpener = this.#isOpener(word)
+    this.#lastWord = word
     if (word === 'not' && this.#context.verb === 'begin') this.#isProgram = true
-    if (this.#isOpener(word)) this.#beginStatement()
+    if (isOpener) this.#beginStatement()
   }
 
   #name(written: string): void {
@@ -142,6 +146,7 @@ export class MysqlLevel {
   #isOpener(word: string): boolean {
     const { isHeader, verb } = this.#context
     if (verb === 'set' && isHeader && word === 'for') return true
+    if (word === 'row' && this.#isProgram && this.#lastWord === 'each') return true
     if (isHeader && verb !== 'set') this.#isProgram = true
     return (this.#isProgram || this.#level.depth > 0) && OPENERS.has(word)
   }
@@ -277,7 +282,7 @@ export class MysqlLevel {
   /** On mere suspicion nothing is masked that looks like a statement. */
   #maskUnlessCommand(part: Part): void {
     const value = this.#valueOf(part)
-    if (beginsCommand(value) || /^['"\s)]*$/.test(value)) return
+    if (beginsCommand(value) || /^['"\s);,]*$/.test(value)) return
     this.#level.found.mask(this.#level.source(part.start, part.end), part.raw, value)
   }
 

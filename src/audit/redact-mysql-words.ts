@@ -62,7 +62,7 @@ export const isHarmlessVariable = (name: string): boolean => HARMLESS.test(name)
 const HARMLESS =
   /^(?:validate_password|simple_password_check|cracklib_|old_passwords$|password_(?:reuse|require|history))/
 const HARMLESS_END =
-  /_(?:path|rounds|lifetime|history|interval|current|expired_password|plugin|proxy_users|validation|check)$/
+  /_(?:path|rounds|lifetime|history|interval|current|expired_password|plugin|proxy_users|validation|check|rsa_keys|token_size|encryption_key_id)$/
 
 /** What the servers keep of a password. */
 export const MYSQL_VERIFIER = /(?<![\w*])\*[0-9a-f]{40}(?!\w)|\$A\$[0-9a-f]{3}\$[^\s"]{20,}/gi

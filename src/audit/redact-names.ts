@@ -5,8 +5,8 @@ const MAY_HOLD_SECRET =
   /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|(?:alter|create)(?![\w$])|scram-sha|md5[0-9a-f]{32}/i
 const MYSQL_MAY_HOLD_SECRET = new RegExp(
   [
-    /pas(?:s?w|sph)|pwd|secret|:\/\/|identif|authenti|encrypt|decrypt|(?:en|de)code|keyring|challenge_/,
-    /(?:alter|create)\b[^;]{0,256}?\buser/,
+    /pas(?:s?w|sph)|pwd|secret|:\/\/|identif|authenti|encrypt|decrypt|(?:en|de)code|keyring|challenge_|sst_auth/,
+    /(?:alter|create)\b[^;]{0,256}?\buser|token|credential|_?key\b[^;]{0,16}=|pass(?:code|key)?\b/,
     // verifiers, and hexadecimal literals that are long enough for a statement
     /\*[0-9a-f]{40}|\$a\$[0-9a-f]{3}\$|\b0x[0-9a-f]{16}|\bx'[0-9a-f]{16}/,
   ]

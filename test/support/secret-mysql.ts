@@ -109,6 +109,15 @@ export const MYSQL_SECRETS: readonly (readonly [text: string, masked: string])[]
   ],
   ["set global my_password = 'hunter2', x = 'y'", "set global my_password = <redacted>, x = 'y'"],
   ["set @@global.app_secret = 'hunter2'", 'set @@global.app_secret = <redacted>'],
+  ["set global wsrep_sst_auth = 'u:hunter2'", 'set global wsrep_sst_auth = <redacted>'],
+  [
+    'set @api_key := \'hunter2\', @@session.x_token = "hunter2"',
+    'set @api_key := <redacted>, @@session.x_token = <redacted>',
+  ],
+  [
+    "create trigger t before insert on u for each row set password = 'hunter2'",
+    'create trigger t before insert on u for each row set password = <redacted>',
+  ],
   ["set @password = 'hunter2', @b = 'c'", "set @password = <redacted>, @b = 'c'"],
   ["select @password := 'hunter2', 'x'", "select @password := <redacted>, 'x'"],
   [
