@@ -91,7 +91,7 @@ export const columnTypeName = (type: number): string =>
 export const LENGTH_ENCODED = 0
 /** MariaDB makes NULL of it and reads no byte: of INT24, YEAR, BIT and GEOMETRY it has no reader. */
 export const NULL_INSTEAD = -1
-/** The server refuses the execution. */
+/** MariaDB refuses the execution; MySQL reads a length and so many bytes. */
 export const REFUSED = -2
 
 const FIXED: readonly [type: number, size: number][] = [
@@ -109,7 +109,6 @@ for (const [type, size] of FIXED) {
   MYSQL_SIZES[type] = size
   MARIADB_SIZES[type] = size
 }
-MYSQL_SIZES[COLUMN.NULL] = REFUSED
 MARIADB_SIZES[COLUMN.NULL] = REFUSED
 for (const type of [COLUMN.INT24, COLUMN.YEAR, COLUMN.BIT, COLUMN.GEOMETRY])
   MARIADB_SIZES[type] = NULL_INSTEAD

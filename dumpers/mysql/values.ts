@@ -86,11 +86,18 @@ export const showBytes = (
   return text === undefined || (marked && AMBIGUOUS.test(text)) ? hexOf(bytes, start, end) : text
 }
 
-const readTemporal = (body: MysqlCursor, code: number, length: number): string | undefined => {
+const readTemporal = (
+  body: MysqlCursor,
+  code: number,
+  length: number,
+  mariadb: boolean,
+): string | undefined => {
   switch (code) {
     case COLUMN.DATE:
-    case COLUMN.NEWDATE:
       return readDate(body, length)
+    case COLUMN.NEWDATE:
+      // MySQL 5.6 takes it for a string
+      return mariadb ? readDate(body, length) : undefined
     case COLUMN.TIME:
       return readTime(body, length)
     case COLUMN.DATETIME:
@@ -110,7 +117,7 @@ export const showEncoded = (
   type: number,
   form: ValueForm,
 ): string => {
-  const temporal = readTemporal(body.reset(bytes, start, end), type & 0xff, end - start)
+  const temporal = readTemporal(body.reset(bytes, start, end), type & 0xff, end - start, form.mariadb)
   if (temporal !== undefined) return temporal
   const stop = Math.min(end, start + form.maxValueBytes)
   return showBytes(bytes, start, stop, type, form.decoding, stop < end)
