@@ -176,7 +176,11 @@ const beginChangeUser = (state: MysqlState, command: Command, { bytes, start, en
   state.seq++
   try {
     const cursor = state.cursor.reset(bytes, start, end)
-    command.user = newUser(decodeChangeUser(cursor, state.capabilities), state.decoding)
+    command.user = newUser(
+      decodeChangeUser(cursor, state.capabilities),
+      state.decoding,
+      state.valueOptions.mariadb,
+    )
   } catch {
     command.user = undefined
   }

@@ -65,6 +65,9 @@ const COLLATIONS: Readonly<Record<string, readonly (number | readonly [first: nu
   ],
 }
 
+/** Ids that MySQL alone has: gb18030, and the collations of UCA 9.0.0; those that MariaDB alone has. */
+const MYSQL_ONLY = 248
+const MARIADB_ONLY = 576
 /** MariaDB: the same collation without padding has 1024 added to its id. */
 const NO_PAD = 1024
 /** MariaDB's collations of UCA 14.0.0: 256 ids for each of the sets. */
@@ -80,8 +83,12 @@ for (const [name, ids] of Object.entries(COLLATIONS)) {
   }
 }
 
-/** The name of the character set of a collation; undefined for an id that no server known here has. */
-export const charsetOfCollation = (id: number): string | undefined => {
+/**
+ * The name of the character set of a collation; undefined for an id that the server does not know: it takes
+ * its own default then, as MariaDB does with 255 from a client of MySQL 8.
+ */
+export const charsetOfCollation = (id: number, mariadb: boolean): string | undefined => {
+  if (mariadb ? id >= MYSQL_ONLY && id < MARIADB_ONLY : id >= MARIADB_ONLY) return undefined
   if (id >= UCA_1400) return UCA_1400_SETS[Math.floor((id - UCA_1400) / UCA_1400_EACH)]
   return charsets[id >= NO_PAD ? id - NO_PAD : id]
 }

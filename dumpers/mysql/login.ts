@@ -35,7 +35,7 @@ export class Login {
     this.#method = greeting.authPlugin
     identity.set('server_version', greeting.serverVersion)
     identity.set('backend_pid', greeting.threadId)
-    this.#state.setCharset(charsetOfCollation(greeting.characterSet) ?? '')
+    this.#state.setCharset(charsetOfCollation(greeting.characterSet, greeting.mariadb) ?? '')
   }
 
   response(response: HandshakeResponse): void {
@@ -43,7 +43,7 @@ export class Login {
     this.responded = true
     this.#began = state.now
     state.agree(response.capabilities, this.#mariadb)
-    const user = newUser(response, state.decoding)
+    const user = newUser(response, state.decoding, this.#mariadb)
     this.#method = user.method ?? this.#method
     takeUser(state, user)
   }

@@ -18,9 +18,13 @@ export interface NewUser {
 }
 
 /** Names are in the character set that the packet itself asks for. */
-export const newUser = (packet: HandshakeResponse | ChangeUser, before: TextDecoding): NewUser => {
+export const newUser = (
+  packet: HandshakeResponse | ChangeUser,
+  before: TextDecoding,
+  mariadb: boolean,
+): NewUser => {
   const { collation, connectAttrs } = packet
-  const charset = collation === undefined ? undefined : charsetOfCollation(collation)
+  const charset = collation === undefined ? undefined : charsetOfCollation(collation, mariadb)
   const decoding = charset === undefined ? before : decodingOfCharset(charset)
   const text = (bytes: Bytes): string => decoding.text(bytes)
   const pairs: Record<string, string> = {}

@@ -36,7 +36,19 @@ const COLLATIONS: [string, number, string | undefined][] = [
 ]
 
 test.each(COLLATIONS)('%s, %i, is of %s', (_, id, charset) => {
-  expect(charsetOfCollation(id)).toBe(charset)
+  expect(charsetOfCollation(id, false) ?? charsetOfCollation(id, true)).toBe(charset)
+})
+
+test.each([
+  [247, 'utf8mb4', 'utf8mb4'],
+  [248, 'gb18030', undefined],
+  [255, 'utf8mb4', undefined],
+  [323, 'utf8mb4', undefined],
+  [576, undefined, 'utf8mb3'],
+  [1069, undefined, 'utf8mb4'],
+  [2304, undefined, 'utf8mb4'],
+])('%i is of %s to MySQL, of %s to MariaDB', (id, mysql, mariadb) => {
+  expect([charsetOfCollation(id, false), charsetOfCollation(id, true)]).toEqual([mysql, mariadb])
 })
 
 // [character set, hex, text]
