@@ -15,7 +15,12 @@ import type { Bytes, Direction, Micros } from '../../src/flow.ts'
 import { SKIP } from '../../src/framing/framer.ts'
 import { MysqlFramer, type PayloadHandler } from '../../src/framing/mysql.ts'
 import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
-import { CLIENT_MULTI_FACTOR_AUTHENTICATION, has } from './capabilities.ts'
+import {
+  CLIENT_COMPRESS,
+  CLIENT_MULTI_FACTOR_AUTHENTICATION,
+  CLIENT_ZSTD_COMPRESSION_ALGORITHM,
+  has,
+} from './capabilities.ts'
 import { decodeOk } from './decode.ts'
 import { decodeAuthSwitch, decodeGreeting, decodeHandshakeResponse } from './decode-login.ts'
 import { EarlyBytes } from './early.ts'
@@ -36,6 +41,9 @@ type Phase = 'greeting' | 'login' | 'ready' | 'opaque' | 'lost' | 'over'
 /** Kept of a greeting, a log-in, and the server's answers to it. */
 const MAX_LOGIN = 131_072
 const VERSION_10 = 10
+const VERSION_9 = 9
+/** Mysqlx.ServerMessages.Type.NOTICE, by which a server of the X protocol may begin */
+const MYSQLX_NOTICE = 0x0b
 /**
  * Errors behind which the server closes the connection: ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN,
  * ER_ABORTING_CONNECTION, the ER_NET_… ones, ER_NEW_ABORTING_CONNECTION, ER_CONNECTION_KILLED (MariaDB),
@@ -224,8 +232,9 @@ export class MysqlSession implements Session {
     const state = this.#state
     const reply = this.#reply
     return {
-      header: (_seq, first, length) => {
+      header: (seq, first, length) => {
         if (this.#phase === 'ready') return keepOfReply(state, reply, first, length)
+        if (this.#phase === 'greeting') return this.#keepOfGreeting(seq, first)
         if (this.#phase === 'login' && first === HEAD.AUTH_MORE_DATA) return SKIP
         return MAX_LOGIN
       },
@@ -233,21 +242,29 @@ export class MysqlSession implements Session {
       run: (count, bytes) => addRows(state, reply, count, bytes),
       frame: (seq, first, bytes, start, end, length) => {
         if (this.#phase === 'ready') this.#answer(seq, first, bytes, start, end, length)
-        else if (this.#phase === 'greeting') this.#greeting(seq, first, bytes, start, end)
+        else if (this.#phase === 'greeting') this.#greeting(first, bytes, start, end)
         else this.#loginReply(first, bytes, start, end)
       },
     }
   }
 
-  #greeting(seq: number, first: number, bytes: Bytes, start: number, end: number): void {
+  /** What a server may begin with is known by its first five bytes. */
+  #keepOfGreeting(seq: number, first: number): number {
+    if (seq === 0 && (first === VERSION_10 || first === VERSION_9 || first === HEAD.ERR)) return MAX_LOGIN
+    if (seq === 0 && first === MYSQLX_NOTICE) this.#tellMysqlx()
+    this.#foreign()
+    return SKIP
+  }
+
+  #greeting(first: number, bytes: Bytes, start: number, end: number): void {
     const state = this.#state
-    if (first === HEAD.ERR && seq === 0) {
+    if (first === HEAD.ERR) {
       this.#refused(readError(state, bytes, start, end))
       return
     }
     try {
       const greeting = decodeGreeting(state.cursor.reset(bytes, start, end))
-      if (greeting.protocol !== VERSION_10 || seq !== 0) {
+      if (greeting.protocol !== VERSION_10) {
         this.#foreign('protocol version 9')
         return
       }
@@ -312,9 +329,20 @@ export class MysqlSession implements Session {
     this.#memory.limit(true)
     this.#frontend.framer = new MysqlFramer(this.#commands)
     this.#frontend.paused = false
+    this.#compress()
     const early = this.#early?.take()
     this.#early = undefined
     if (early !== undefined && early.length > 0 && !this.#frontend.stopped) this.#feedFrontend(early)
+  }
+
+  /** Both directions are compressed from behind the OK on, if that was agreed. */
+  #compress(): void {
+    const { capabilities } = this.#state
+    const zlib = has(capabilities, CLIENT_COMPRESS)
+    if (!zlib && !has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM)) return
+    this.#commands.compressed = true
+    this.#frontend.compress(zlib ? 'zlib' : 'zstd', () => this.#lose('frontend', 'framing'))
+    this.#backend.compress(zlib ? 'zlib' : 'zstd', () => this.#lose('backend', 'framing'))
   }
 
   #answer(seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void {

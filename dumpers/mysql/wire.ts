@@ -1,9 +1,11 @@
 /** One direction of the wire: packets as they are, or inside compressed ones. */
 import type { Bytes } from '../../src/flow.ts'
+import { CompressedFramer, type Compression } from '../../src/framing/compressed.ts'
 import type { MysqlFramer } from '../../src/framing/mysql.ts'
 
 export class Wire {
   #framer: MysqlFramer
+  #compressed: CompressedFramer | undefined
   /** nothing is decoded any more */
   #stopped = false
 
@@ -28,6 +30,7 @@ export class Wire {
   set stopped(stopped: boolean) {
     this.#stopped = stopped
     this.#framer.stopped = stopped
+    if (this.#compressed !== undefined) this.#compressed.stopped = stopped
   }
 
   /** Stops behind the payload at hand, for what follows is something else. */
@@ -35,17 +38,31 @@ export class Wire {
     this.#framer.stopped = paused || this.#stopped
   }
 
+  /** What follows is compressed; `lost` is called when it turns out not to be. */
+  compress(compression: Compression, lost: () => void): void {
+    this.#compressed = new CompressedFramer(
+      {
+        plain: (bytes) => {
+          this.#framer.feed(bytes)
+        },
+        gap: (bytes) => this.#framer.gap(bytes),
+        lost,
+      },
+      compression,
+    )
+  }
+
   /** Bytes of memory held for what is not complete. */
   get held(): number {
-    return this.#framer.held
+    return this.#framer.held + (this.#compressed?.held ?? 0)
   }
 
   /** Answers how many bytes were used: fewer than all when it was stopped or paused. */
   feed(chunk: Bytes): number {
-    return this.#framer.feed(chunk)
+    return this.#compressed === undefined ? this.#framer.feed(chunk) : this.#compressed.feed(chunk)
   }
 
   gap(bytes: number): boolean {
-    return this.#framer.gap(bytes)
+    return this.#compressed === undefined ? this.#framer.gap(bytes) : this.#compressed.gap(bytes)
   }
 }

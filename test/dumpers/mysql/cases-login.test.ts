@@ -1,0 +1,201 @@
+/** Greeting, log-in, TLS, and other protocols on the port. */
+import { describe, expect, test } from 'vitest'
+import { CLIENT_MULTI_FACTOR_AUTHENTICATION, CLIENT_SSL } from '../../../dumpers/mysql/capabilities.ts'
+import { openLink } from '../../../src/observe/link.ts'
+import { ofKind, type Plain, whoOf } from '../../support/canonical.ts'
+import {
+  answered,
+  asked,
+  b,
+  briefs,
+  f,
+  hold,
+  LOGIN,
+  loginOf,
+  MODERN,
+  packets,
+  replied,
+  sent,
+} from '../../support/my-conversation.ts'
+import { SERVERS } from '../../support/my-wire.ts'
+
+const greeted = answered(packets(0, b.greeting()))
+const loginIn = (events: readonly Plain[]): Plain => ofKind(events, 'session.auth')[0]!
+
+describe('the log-in', () => {
+  test('tells who it is, and by which method', () => {
+    const events = hold(
+      loginOf({ attrs: { _client_name: 'libmysql', program_name: 'shell' } }, { threadId: 77 }),
+    )
+    expect(events).toMatchObject([
+      { event: 'session.auth', outcome: 'success', auth_method: 'mysql_native_password' },
+    ])
+    expect(whoOf(events[0])).toEqual({
+      dialect: 'mysql',
+      username: 'alice',
+      database: 'shop',
+      application_name: 'shell',
+      connect_attrs: '{"_client_name":"libmysql","program_name":"shell"}',
+      server_version: '10.11.6-MariaDB',
+      backend_pid: 77,
+    })
+  })
+
+  test('of clients before 4.1', () => {
+    const events = hold([
+      greeted,
+      sent(f.response320({ user: 'old', database: 'shop' })),
+      answered(packets(2, b.ok())),
+    ])
+    expect(whoOf(loginIn(events))).toMatchObject({ username: 'old', database: 'shop' })
+  })
+
+  test('that is refused has its user and the error', () => {
+    const events = hold([
+      greeted,
+      sent(f.response41({ user: 'eve' })),
+      answered(packets(2, b.err(1045, 'Access denied', '28000'))),
+    ])
+    expect(events).toMatchObject([
+      {
+        event: 'session.auth',
+        outcome: 'error',
+        error_number: 1045,
+        error_code: '28000',
+        error_message: 'Access denied',
+      },
+    ])
+    expect(whoOf(events[0]).username).toBe('eve')
+  })
+
+  test('that nobody saw decided is unknown', () => {
+    expect(hold([greeted, sent(f.response41({ user: 'eve' }))])).toMatchObject([
+      { event: 'session.auth', outcome: 'unknown' },
+    ])
+  })
+
+  test('an error in the place of the greeting has no SQLSTATE', () => {
+    expect(hold([answered(packets(0, b.err(1040, 'Too many connections', null)))])).toMatchObject([
+      {
+        event: 'session.auth',
+        outcome: 'error',
+        error_number: 1040,
+        error_message: 'Too many connections',
+      },
+    ])
+  })
+
+  test.each([
+    ['AuthSwitchRequest', [b.authSwitch('ed25519')], 'ed25519'],
+    ['the old AuthSwitchRequest of one byte', [b.oldAuthSwitch()], 'mysql_old_password'],
+    ['AuthMoreData leaves the method', [b.performFullAuthentication()], 'mysql_native_password'],
+  ])('%s', (_, asks, method) => {
+    const events = hold([
+      greeted,
+      sent(f.response41({ user: 'alice' })),
+      answered(packets(2, ...asks)),
+      sent(f.authResponse(3, 'a secret that looks like \x03 a query')),
+      answered(packets(4, b.ok())),
+      ...asked('select 1'),
+    ])
+    expect(loginIn(events)).toMatchObject({ outcome: 'success', auth_method: method })
+    expect(briefs(events)).toEqual(['success select 1'])
+    expect(JSON.stringify(events)).not.toContain('secret')
+  })
+
+  test('a second factor is the method in the end', () => {
+    const events = hold([
+      answered(packets(0, b.greeting(SERVERS.mysql80))),
+      sent(f.response41({ flags: MODERN | CLIENT_MULTI_FACTOR_AUTHENTICATION })),
+      answered(packets(2, b.fastAuthSuccess(), b.authNextFactor('authentication_webauthn_client'))),
+      sent(f.authResponse(4)),
+      answered(packets(5, b.ok())),
+    ])
+    expect(loginIn(events)).toMatchObject({
+      outcome: 'success',
+      auth_method: 'authentication_webauthn_client',
+    })
+  })
+
+  test('commands sent along with it run when it is accepted', () => {
+    const response = f.response41({ user: 'alice', flags: MODERN })
+    const events = hold([
+      greeted,
+      sent(response, f.query('select 1'), f.query('select 2')),
+      answered(packets(2, b.ok()), packets(1, b.ok()), packets(1, b.err(1064, 'no'))),
+    ])
+    expect(briefs(events)).toEqual(['success select 1', 'error select 2'])
+    expect(
+      briefs(
+        hold([greeted, sent(response, f.query('drop table t')), answered(packets(2, b.err(1045, 'no')))]),
+      ),
+    ).toEqual([])
+  })
+
+  test('more than 64 KiB of them are a gap', () => {
+    const events = hold([
+      greeted,
+      sent(f.response41({})),
+      sent(f.query('x'.repeat(70_000))),
+      answered(packets(2, b.ok())),
+    ])
+    expect(ofKind(events, 'gap')).toMatchObject([{ gap_reason: 'overflow' }])
+  })
+
+  test('names its thread to other sessions until it ends', () => {
+    const link = openLink()
+    const kill = [
+      ...loginOf({}, { threadId: 8 }),
+      sent(f.processKill(77)),
+      replied(b.ok()),
+      ...asked('KILL QUERY 77'),
+    ]
+    link.claim('mysql-thread:77', 'victim')
+    const events = hold(kill, () => ({ link, connId: 'killer' }))
+    expect(ofKind(events, 'cancel')).toMatchObject([
+      { backend_pid: 77, target_conn_id: 'victim', stmt_seq: 1, cancel_scope: 'connection' },
+      { backend_pid: 77, target_conn_id: 'victim', stmt_seq: 2, cancel_scope: 'query' },
+    ])
+    expect(link.find('mysql-thread:8')).toBeUndefined()
+  })
+})
+
+describe('what cannot be read', () => {
+  test('TLS is one gap', () => {
+    const events = hold([
+      answered(packets(0, b.greeting({ flags: SERVERS.mariadb.flags | CLIENT_SSL }))),
+      sent(f.sslRequest(), Buffer.from('160301', 'hex')),
+      answered(Buffer.from('16030300', 'hex')),
+    ])
+    expect(events).toMatchObject([{ event: 'gap', gap_reason: 'tls' }])
+  })
+
+  test('the X protocol, by what its client says', () => {
+    const events = hold([
+      sent(Buffer.from('0100000001', 'hex')),
+      answered(Buffer.from('05000000020a01b00000', 'hex')),
+    ])
+    expect(events).toMatchObject([{ event: 'gap', gap_reason: 'mysqlx' }])
+  })
+
+  test('the X protocol, by the notice that its server begins with', () => {
+    const events = hold([
+      answered(Buffer.from('050000000b08051a00', 'hex')),
+      sent(Buffer.from('0100000001', 'hex')),
+    ])
+    expect(events).toMatchObject([{ event: 'gap', gap_reason: 'mysqlx' }])
+  })
+
+  test.each([
+    ['HTTP', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'.padEnd(6_000_000, ' '))],
+    ['protocol version 9', packets(0, b.greeting9())],
+    ['a greeting cut short', packets(0, Buffer.from([10, 53, 46]))],
+  ])('%s is foreign', (_, bytes) => {
+    expect(hold([answered(bytes)])).toMatchObject([{ event: 'gap', gap_reason: 'foreign' }])
+  })
+
+  test('a client that says nothing leaves nothing', () => {
+    expect(hold([greeted])).toEqual([])
+    expect(hold(LOGIN)).toHaveLength(1)
+  })
+})
