@@ -134,7 +134,7 @@ const readAttributes = (body: MysqlCursor): readonly Bytes[] => {
  *
  * A packet with CLIENT_SSL is an SslRequest to a server that has it, however long it is, unless it came
  * inside
- * TLS (`secured`).
+ * TLS (`secured`). Of the collation servers read the low byte alone, whatever stands behind it.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_response.html}
  */
 export const decodeHandshakeResponse = (

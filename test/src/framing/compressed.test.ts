@@ -87,7 +87,9 @@ describe.each(TABLE)('%s', (_, stream, plain, lost) => {
 })
 
 test('whatever is sent comes out, however it is framed and split', () => {
-  const plans = fc.array(fc.record({ size: fc.integer({ min: 1, max: 3000 }), stored: fc.boolean() }), { maxLength: 12 })
+  const plans = fc.array(fc.record({ size: fc.integer({ min: 1, max: 3000 }), stored: fc.boolean() }), {
+    maxLength: 12,
+  })
   fc.assert(
     fc.property(plans, fc.nat(), (plan, seed) => {
       const random = seededRandom(seed)
@@ -112,7 +114,7 @@ test('holds no more than has arrived, and never more than twice of it', () => {
 })
 
 test('a bomb comes to what its header allows, and nothing else', () => {
-  const bomb = deflateSync(Buffer.alloc(200 << 20))
+  const bomb = deflateSync(Buffer.alloc(40 << 20))
   expect(bomb.length).toBeLessThan(1 << 18)
   const told = run([lying(bomb, 0xffffff)])
   expect([told.lost, told.plain.length]).toEqual([true, 0])
