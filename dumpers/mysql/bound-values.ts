@@ -75,6 +75,21 @@ export const decodeExecute = (
   return execute
 }
 
+/**
+ * A COM_STMT_EXECUTE of which only the first bytes are there, and what followed was not read: its values are
+ * not known, nor those of later ones that hang on its types. Throws as {@link decodeExecute}.
+ */
+export const decodeExecuteHead = (
+  bytes: Bytes,
+  start: number,
+  end: number,
+  store: StatementStore,
+): Execute => {
+  const execute = readHeader(cursor.reset(bytes, start, end), store)
+  if (execute.prepared !== undefined) store.forgetOf(execute.prepared)
+  return execute
+}
+
 const bind = (
   execute: Execute,
   values: BoundValues & { readonly heldBytes: number; count: number },

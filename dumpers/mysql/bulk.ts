@@ -114,6 +114,24 @@ export const decodeBulk = (
   return bulk
 }
 
+/** Only its first bytes are there: see `decodeExecuteHead`. Throws as {@link decodeBulk}. */
+export const decodeBulkHead = (
+  bytes: Bytes,
+  start: number,
+  end: number,
+  store: StatementStore,
+): BulkExecute => {
+  const bulk = readHeader(cursor.reset(bytes, start, end), store)
+  if (bulk.prepared !== undefined) store.forgetOf(bulk.prepared)
+  return bulk
+}
+
+const readHeader = (body: MysqlCursor, store: StatementStore): BulkExecute => {
+  const id = body.uint32()
+  const flags = body.uint16()
+  return { id, flags, prepared: store.get(id), rows: undefined, typesSent: false, malformed: false }
+}
+
 const openBulk = (
   bytes: Bytes,
   start: number,
@@ -121,11 +139,8 @@ const openBulk = (
   store: StatementStore,
   { mariadb }: ValueOptions,
 ): { readonly bulk: BulkExecute; readonly types: ParamTypes | undefined } => {
-  cursor.reset(bytes, start, end)
-  const id = cursor.uint32()
-  const flags = cursor.uint16()
-  const prepared = store.get(id)
-  const bulk: BulkExecute = { id, flags, prepared, rows: undefined, typesSent: false, malformed: false }
+  const bulk = readHeader(cursor.reset(bytes, start, end), store)
+  const { prepared, flags } = bulk
   if (prepared === undefined || prepared.params === 0) return { bulk, types: undefined }
   store.takeLong(prepared)
   if ((flags & SEND_TYPES) === 0) return { bulk, types: prepared.types }

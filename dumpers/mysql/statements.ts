@@ -51,6 +51,8 @@ export class StatementStore {
   #bytes = 0
   #longs = 0
   #longBytes = 0
+  /** something is known since all was forgotten */
+  #isKnown = false
   /** statements were given up of which nothing is known any more */
   forgot = false
 
@@ -89,6 +91,7 @@ export class StatementStore {
       long: undefined,
       longLost: false,
     }
+    this.#isKnown = true
     this.#byId.set(id, prepared)
     this.#last = prepared
     this.#order.push(prepared, this.#isHeld, this.#byId.size)
@@ -105,6 +108,7 @@ export class StatementStore {
   /** An execution sent types: they hold until other ones are sent. `undefined`: they are not known. */
   setTypes(prepared: Prepared, types: ParamTypes | undefined): void {
     if (prepared.types === types) return
+    this.#isKnown = true
     const before = costOf(prepared)
     const held = this.get(prepared.id) === prepared
     prepared.types = types
@@ -171,6 +175,7 @@ export class StatementStore {
   takeLong(prepared: Prepared): ReadonlyMap<number, LongValue> | undefined {
     const { long } = prepared
     prepared.longLost = false
+    this.#isKnown = true
     if (long === undefined) return undefined
     prepared.long = undefined
     for (const value of long.values()) this.#longBytes -= LONG_COST + value.head.length
@@ -182,6 +187,24 @@ export class StatementStore {
   reset(id: number): void {
     const prepared = this.get(id)
     if (prepared !== undefined) this.takeLong(prepared)
+  }
+
+  /**
+   * A command was not read that may have sent types or long data to any statement, or used its long data up:
+   * values that hang on them are not known until they are sent anew.
+   */
+  forget(): void {
+    if (!this.#isKnown) return
+    for (const held of [this.#byId, this.#stubs])
+      for (const prepared of held.values()) this.forgetOf(prepared)
+    this.#isKnown = false
+  }
+
+  /** The same of a command to one statement. */
+  forgetOf(prepared: Prepared): void {
+    this.setTypes(prepared, undefined)
+    this.takeLong(prepared)
+    prepared.longLost = true
   }
 
   readonly #isHeld = (prepared: Prepared): boolean => this.#byId.get(prepared.id) === prepared

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { UTF8 } from '../../../dumpers/common/text-decoding.ts'
 import {
   decodeExecute,
+  decodeExecuteHead,
   type Execute,
   LongExecute,
   type ValueOptions,
@@ -151,6 +152,31 @@ describe('statements that are not known', () => {
     store.set(9, undefined, 2, 0, 2)
     const read = execute(store, executeBody([text('x'), text('y')], { id: LAST_STATEMENT }))
     expect([read.prepared?.id, shown(read)]).toEqual([9, ['x', 'y']])
+  })
+})
+
+describe('commands that were not read', () => {
+  test('a head alone has no values, and what hangs on its types is not known', () => {
+    const store = storeOf(2)
+    execute(store, executeBody([long(1), text('a')]))
+    const body = executeBody([long(2), text('b')])
+    const head = decodeExecuteHead(body, 0, 9, store)
+    expect(head).toMatchObject({ id: 1, prepared: { id: 1 }, values: undefined, malformed: false })
+    expect(execute(store, executeBody([long(3), text('c')], { types: false })).values).toBeUndefined()
+    expect(shown(execute(store, executeBody([long(4), text('d')])))).toEqual(['4', 'd'])
+  })
+
+  test('any may have sent types or long data: no value is guessed until they come anew', () => {
+    const store = storeOf(2)
+    execute(store, executeBody([long(1), text('a')]))
+    sendLong(store, 1, 'ahead')
+    store.forget()
+    // long data may have been sent for either parameter
+    expect(execute(store, executeBody([long(2), text('b')])).values).toBeUndefined()
+    expect(shown(execute(store, executeBody([long(3), text('c')])))).toEqual(['3', 'c'])
+    store.forget()
+    store.forget()
+    expect(execute(store, executeBody([long(4), text('d')], { types: false })).values).toBeUndefined()
   })
 })
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { UTF8 } from '../../../dumpers/common/text-decoding.ts'
 import type { ValueOptions } from '../../../dumpers/mysql/bound-values.ts'
-import { type BulkExecute, decodeBulk, LongBulk } from '../../../dumpers/mysql/bulk.ts'
+import { type BulkExecute, decodeBulk, decodeBulkHead, LongBulk } from '../../../dumpers/mysql/bulk.ts'
 import { StatementStore } from '../../../dumpers/mysql/statements.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { plainValues } from '../../support/canonical.ts'
@@ -113,6 +113,13 @@ describe('case 47: COM_STMT_BULK_EXECUTE', () => {
       expect(told[3]?.sha256(0)).toBe(createHash('sha256').update(rest).digest('hex'))
       expect(read.rows?.heldBytes).toBe(3 * 27)
     }
+  })
+
+  test('of which only the head is there has no rows, and its types are not known', () => {
+    const store = storeOf(2)
+    bulk(store, bulkBody(TYPES, ROWS))
+    const head = decodeBulkHead(bulkBody(TYPES, ROWS), 0, 6, store)
+    expect([head.prepared?.id, head.rows, store.get(1)?.types]).toEqual([1, undefined, undefined])
   })
 
   test('a million rows of NULL are held as a million bytes', () => {
