@@ -1,6 +1,6 @@
 /** COM_STMT_EXECUTE and MariaDB's COM_STMT_BULK_EXECUTE: which statement, with which values. */
-import { decodeExecute, type Execute, LongExecute } from './bound-values.ts'
-import { type BulkExecute, decodeBulk, LongBulk } from './bulk.ts'
+import { decodeExecute, decodeExecuteHead, type Execute, LongExecute } from './bound-values.ts'
+import { type BulkExecute, decodeBulk, decodeBulkHead, LongBulk } from './bulk.ts'
 import type { Command } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { type CommandBody, markMalformed } from './record.ts'
@@ -19,7 +19,9 @@ export const beginExecute = (
     execute =
       command.long instanceof LongExecute
         ? command.long.finish()
-        : decodeExecute(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
+        : isCut(command, body)
+          ? decodeExecuteHead(body.bytes, body.start + 1, body.end, state.prepared)
+          : decodeExecute(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
   } catch {
     // not even the statement's id is there
   }
@@ -43,13 +45,18 @@ export const beginBulk = (
     bulk =
       command.long instanceof LongBulk
         ? command.long.finish()
-        : decodeBulk(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
+        : isCut(command, body)
+          ? decodeBulkHead(body.bytes, body.start + 1, body.end, state.prepared)
+          : decodeBulk(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
   } catch {
     // not even the statement's id is there
   }
   bindTo(state, execution, command, bulk, body)
   execution.bulk = bulk?.rows
 }
+
+/** It was longer than what is kept, and waited: its values were not followed. */
+const isCut = (command: Command, { start, end }: CommandBody): boolean => command.length > end - start
 
 /** The statement that is run: its text, or the number of the record that has it. Its cursor is closed. */
 const bindTo = (

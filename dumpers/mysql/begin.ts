@@ -20,6 +20,7 @@ const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 /** Marks the command as begun and makes the record of what it does. Never throws. */
 export const begin = (state: MysqlState, command: Command, body: CommandBody = EMPTY_BODY): void => {
   command.begun = true
+  if (command.placeholder && isAboutValues(command.code)) state.prepared.forget()
   switch (command.code) {
     case COM.QUERY:
       beginQuery(state, command, body)
@@ -55,6 +56,13 @@ export const begin = (state: MysqlState, command: Command, body: CommandBody = E
       beginOther(state, command, body)
   }
 }
+
+/** Can it change what a later execution's values are read by? */
+const isAboutValues = (code: number): boolean =>
+  code === COM.STMT_EXECUTE ||
+  code === COM.STMT_BULK_EXECUTE ||
+  code === COM.STMT_SEND_LONG_DATA ||
+  code === COM.STMT_RESET
 
 /** COM_QUERY: uint8 code, query attributes where they are agreed on, the text to the end. */
 const beginQuery = (state: MysqlState, command: Command, body: CommandBody): void => {

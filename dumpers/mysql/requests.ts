@@ -72,6 +72,8 @@ export const openLong = (state: MysqlState, head: Bytes): LongBody | undefined =
     }
     case COM.STMT_EXECUTE:
     case COM.STMT_BULK_EXECUTE:
+      // what is before it may send other types, or use its long data up
+      if (state.queue.head !== undefined) return undefined
       try {
         const { prepared, valueOptions } = state
         if (code === COM.STMT_BULK_EXECUTE)
@@ -110,9 +112,7 @@ const enqueue = (state: MysqlState, command: Command, { bytes, start, end }: Bod
   const { queue } = state
   command.cost = COMMAND_COST + end - start
   if (queue.full || queue.cost + command.cost > state.queueLimit) {
-    // what nothing answers has no place to keep
-    if (isUnanswered(command.code)) return
-    if (!queue.pushPlaceholder(command.code)) state.overflowed = true
+    if (!queue.pushPlaceholder(command.code) && !isUnanswered(command.code)) state.overflowed = true
     return
   }
   command.body = Buffer.from(bytes.subarray(start, end))
