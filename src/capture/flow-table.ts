@@ -41,6 +41,7 @@ interface Entry {
   older: Entry | undefined
   newer: Entry | undefined
   queue: Queue | undefined
+  queuedAt: Micros
 }
 
 const isSource = ({ words, port }: End, packet: Packet): boolean =>
@@ -64,7 +65,10 @@ const sideOf = (entry: Entry, packet: Packet): number => {
   return isSource(entry.server, packet) && isDestination(entry.client, packet) ? -1 : 0
 }
 
-/** Entries by the time of their last packet. */
+/**
+ * Entries by the time of their last packet. A packet moves nothing: who has had one since it was queued goes
+ * to the end when its turn comes.
+ */
 class Queue {
   oldest: Entry | undefined
   newest: Entry | undefined
@@ -72,12 +76,26 @@ class Queue {
 
   push(entry: Entry): void {
     entry.queue = this
+    entry.queuedAt = entry.flow.lastAt
     entry.older = this.newest
     entry.newer = undefined
     if (this.newest) this.newest.newer = entry
     else this.oldest = entry
     this.newest = entry
     this.size++
+  }
+
+  /** The entry whose last packet is the oldest. */
+  first(): Entry | undefined {
+    let entry = this.oldest
+    // Once around is enough: times that go back would keep it going.
+    for (let left = this.size; entry !== undefined && left > 0; left--) {
+      if (entry.flow.lastAt <= entry.queuedAt) return entry
+      this.remove(entry)
+      this.push(entry)
+      entry = this.oldest
+    }
+    return entry
   }
 
   remove(entry: Entry): void {
@@ -165,8 +183,10 @@ export class FlowTable {
   ): void {
     this.#last = entry
     const { flow } = entry
+    const from = side > 0 ? 'frontend' : 'backend'
+    if (flow.next(packet, bytes, from, at)) return
     const before = flow.held
-    const received = flow.receive(packet, bytes, side > 0 ? 'frontend' : 'backend', at)
+    const received = flow.receive(packet, bytes, from, at)
     this.#settle(entry, before)
     if (received === 'taken') return
     this.#touched(entry, flow.held, () => flow.end('capture', 'reused', at))
@@ -187,10 +207,9 @@ export class FlowTable {
     this.#held += flow.held - before
     if (flow.isWaiting) this.#waiting.add(entry)
     else if (this.#waiting.size > 0) this.#waiting.delete(entry)
-    const queue = flow.hasEnded ? this.#ended : this.#live
-    if (queue.newest !== entry) {
-      entry.queue?.remove(entry)
-      queue.push(entry)
+    if (flow.hasEnded && entry.queue === this.#live) {
+      this.#live.remove(entry)
+      this.#ended.push(entry)
     }
     if (this.#held > this.#options.limits.maxBytes) this.#relieve()
   }
@@ -215,8 +234,8 @@ export class FlowTable {
     if (!isFirst && (packet.length === 0 || (packet.flags & RST) !== 0)) return undefined
     const isFromClient = fromClient(packet, isTo, isFrom)
     if (isFromClient === undefined) return undefined
-    while (this.#live.size >= limits.maxFlows) this.#give(this.#live.oldest as Entry, 'flow_limit')
-    while (this.#ended.size >= limits.maxFlows) this.#forget(this.#ended.oldest as Entry)
+    while (this.#live.size >= limits.maxFlows) this.#give(this.#live.first() as Entry, 'flow_limit')
+    while (this.#ended.size >= limits.maxFlows) this.#forget(this.#ended.first() as Entry)
     const source: End = {
       words: [packet.source0, packet.source1, packet.source2, packet.source3],
       port: packet.sourcePort,
@@ -231,7 +250,7 @@ export class FlowTable {
     const chain = this.#byHash.get(hash)
     const entry: Entry = {
       ...{ hash, version, client, server, flow, chain },
-      ...{ older: undefined, newer: undefined, queue: undefined },
+      ...{ older: undefined, newer: undefined, queue: undefined, queuedAt: at },
     }
     this.#byHash.set(hash, entry)
     this.#live.push(entry)
@@ -251,12 +270,12 @@ export class FlowTable {
 
   #expire(at: Micros): void {
     const { idleTimeout } = this.#options.limits
-    for (let entry = this.#ended.oldest; entry !== undefined; entry = this.#ended.oldest) {
+    for (let entry = this.#ended.first(); entry !== undefined; entry = this.#ended.first()) {
       if (at - entry.flow.lastAt <= LINGER) break
       this.#forget(entry)
     }
     if (idleTimeout === 0) return
-    for (let entry = this.#live.oldest; entry !== undefined; entry = this.#live.oldest) {
+    for (let entry = this.#live.first(); entry !== undefined; entry = this.#live.first()) {
       if (at - entry.flow.lastAt <= idleTimeout) break
       this.#give(entry, 'idle')
     }

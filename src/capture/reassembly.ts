@@ -92,22 +92,35 @@ export class TcpFlow {
     return at - since >= patience || this.#packets - packets >= patiencePackets
   }
 
-  /** Takes a packet of this connection, sent by `from`. */
-  receive(packet: Packet, bytes: Bytes, from: Direction, at: Micros): Received {
-    const [lane, peer] = from === 'frontend' ? [this.frontend, this.backend] : [this.backend, this.frontend]
+  /**
+   * Takes the packet that comes next on a connection where nothing waits: most do, and nothing else changes.
+   * False for any other packet, which is to be given to {@link receive}.
+   */
+  next(packet: Packet, bytes: Bytes, from: Direction, at: Micros): boolean {
+    if (!this.#isCalm || (packet.flags & (SYN | FIN | RST | ACK)) !== ACK) return false
+    const lane = from === 'frontend' ? this.frontend : this.backend
+    const peer = from === 'frontend' ? this.backend : this.frontend
+    const { sequence, acknowledgement, start, end, length } = packet
+    if (sequence !== lane.next || end - start !== length) return false
+    if (after(acknowledgement, peer.next) > 0) return false
     this.lastAt = at
     this.#packets++
     lane.packets++
-    const { sequence, flags, start, end, length } = packet
-    const isPlain = this.#isCalm && (flags & (SYN | FIN | RST | ACK)) === ACK && sequence === lane.next
-    if (isPlain && after(packet.acknowledgement, peer.next) <= 0 && end - start === length) {
-      if (length > 0) {
-        this.#shown.chunk(from, bytes.subarray(start, end), at)
-        lane.advance(plus(sequence, length))
-      }
-      peer.lastAck = packet.acknowledgement
-      return 'taken'
+    peer.lastAck = acknowledgement
+    if (length > 0) {
+      this.#shown.chunk(from, bytes.subarray(start, end), at)
+      lane.advance(plus(sequence, length))
     }
+    return true
+  }
+
+  /** Takes any packet of this connection, sent by `from`. */
+  receive(packet: Packet, bytes: Bytes, from: Direction, at: Micros): Received {
+    const lane = from === 'frontend' ? this.frontend : this.backend
+    const peer = from === 'frontend' ? this.backend : this.frontend
+    this.lastAt = at
+    this.#packets++
+    lane.packets++
     return this.#consider(lane, peer, packet, bytes, at)
   }
 
