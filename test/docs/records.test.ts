@@ -33,6 +33,8 @@ const KINDS = [
   'PrepareKeys',
   'TxnEnd',
   'Cancel',
+  'ChangeUser',
+  'LocalInfile',
   'Replication',
   'Gap',
 ]
@@ -77,10 +79,10 @@ describe('docs/records.md', () => {
   test('names every event', () => {
     const events = [
       ...contract.matchAll(
-        /'((?:session|statement|audit|txn)\.\w+|statement|prepare|cancel|gap|replication)'/g,
+        /'((?:session|statement|audit|txn)\.\w+|statement|prepare|cancel|change_user|local_infile|gap|replication)'/g,
       ),
     ]
-    expect(events.length).toBeGreaterThan(14)
+    expect(events.length).toBeGreaterThan(16)
     for (const [, event] of events) expect(named).toContain(event)
   })
 
@@ -96,18 +98,22 @@ describe('docs/records.md', () => {
     for (const [, word] of found) expect(named).toContain(word)
   })
 
-  test('names every reason that the PostgreSQL dumper gives', () => {
-    const files = readdirSync(at('dumpers/pg')).map((file) => read(`dumpers/pg/${file}`))
+  test.each([
+    ['pg', ['portal_closed', 'after_copy_failure', 'overflow']],
+    ['mysql', ['cursor_closed', 'text_unknown', 'overflow', 'connection_closed']],
+  ])('names every reason that the dumper %s gives', (dialect, some) => {
+    const files = readdirSync(at(`dumpers/${dialect}`)).map((file) => read(`dumpers/${dialect}/${file}`))
     const patterns = [
       /(?:reason|uncertain)\b.*(?:=|:|\?).*(?<!\[)'(\w+)'/g,
       /giveUp\(\w+, '(\w+)'/g,
       /who, '(\w+)'\)/g,
+      /(?:closeCursors?|reset|abandon|abandonAll)\((?:\w[\w., ]*, )?'(\w+)'/g,
     ]
     const found = files.flatMap((source) => patterns.flatMap((pattern) => [...source.matchAll(pattern)]))
     const words = [...new Set(found.map(([, word]) => word as string))].filter(
-      (word) => word !== 'handshake',
+      (word) => word !== 'handshake' && word !== 'unknown',
     )
-    expect(words).toEqual(expect.arrayContaining(['portal_closed', 'after_copy_failure', 'overflow']))
+    expect(words).toEqual(expect.arrayContaining(some))
     expect(words.filter((word) => !named.has(word))).toEqual([])
   })
 
@@ -120,8 +126,11 @@ describe('docs/records.md', () => {
       ['src/flow.ts', 'src/observe/decode.ts', 'src/audit/pipeline.ts'].map(read).join('') +
       sources.join('') +
       encoder
-    const dumper = readdirSync(at('dumpers/pg'))
-      .map((file) => read(`dumpers/pg/${file}`))
+    const dumper = ['pg', 'mysql']
+      .flatMap((dialect) =>
+        readdirSync(at(`dumpers/${dialect}`)).map((file) => `dumpers/${dialect}/${file}`),
+      )
+      .map(read)
       .join('')
     const code =
       words +
