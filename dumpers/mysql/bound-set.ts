@@ -25,14 +25,14 @@ export interface ValueSet {
 /** What the place of a value among the others says of it. */
 export type Place = 'value' | 'null' | 'long'
 
-/** Is it NULL, was it sent ahead, or does it stand in the body? MySQL asks in another order than MariaDB. */
+/** Was it sent ahead (whatever the NULL bitmap says then), is it NULL, or does it stand in the body? */
 export const placeOf = (
   index: number,
   isNull: boolean,
   { types, long }: ValueSet,
   mariadb: boolean,
 ): Place => {
-  if (long?.has(index) && !(isNull && !mariadb)) return 'long'
+  if (long?.has(index)) return 'long'
   if (isNull) return 'null'
   return wireSize(types?.[index] ?? 0, mariadb) === NULL_INSTEAD ? 'null' : 'value'
 }

@@ -263,11 +263,11 @@ describe('case 35: long data', () => {
     expect(shown(execute(store, executeBody([blob(lenencString('b'))], { types: false })))).toEqual(['b'])
   })
 
-  test('wins over a NULL bit in MariaDB, and not in MySQL', () => {
+  test('wins over a NULL bit in MariaDB and in MySQL', () => {
     const body = executeBody([{ type: BLOB, value: null }])
     for (const [options, value] of [
       [OPTIONS, 'data'],
-      [MYSQL, null],
+      [MYSQL, 'data'],
     ] as const) {
       const store = storeOf(1)
       sendLong(store, 0, 'data')
