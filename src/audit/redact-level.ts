@@ -417,6 +417,6 @@ export const piecesOf = (text: string, options: ScanOptions): readonly string[] 
   }
   const lexer = new Lexer(text, options)
   while (lexer.next() && pieces.length <= MANY_PIECES)
-    if (lexer.kind !== 'punctuation') pieces.push(lexer.raw)
+    if (lexer.kind !== 'punctuation' && !/^['"]$/.test(lexer.raw)) pieces.push(lexer.raw)
   return pieces
 }

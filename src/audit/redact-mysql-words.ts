@@ -61,8 +61,12 @@ export const isHarmlessVariable = (name: string): boolean => HARMLESS.test(name)
 
 const HARMLESS =
   /^(?:validate_password|simple_password_check|cracklib_|old_passwords$|password_(?:reuse|require|history))/
-const HARMLESS_END =
-  /_(?:path|rounds|lifetime|history|interval|current|expired_password|plugin|proxy_users|validation|check|rsa_keys|token_size|encryption_key_id)$/
+const HARMLESS_END = new RegExp(
+  `_(?:${[
+    'path|rounds|lifetime|history|interval|current|plugin|validation|check',
+    'expired_password|proxy_users|rsa_keys|token_size|encryption_key_id',
+  ].join('|')})$`,
+)
 
 /** What the servers keep of a password. */
 export const MYSQL_VERIFIER = /(?<![\w*])\*[0-9a-f]{40}(?!\w)|\$A\$[0-9a-f]{3}\$[^\s"]{20,}/gi

@@ -5,15 +5,17 @@ const MAY_HOLD_SECRET =
   /pas(?:s?w|sph)|pwd|secret|blink|:\/\/|(?:alter|create)(?![\w$])|scram-sha|md5[0-9a-f]{32}/i
 const MYSQL_MAY_HOLD_SECRET = new RegExp(
   [
-    /pas(?:s?w|sph)|pwd|secret|:\/\/|identif|authenti|encrypt|decrypt|(?:en|de)code|keyring|challenge_|sst_auth/,
-    /(?:alter|create)\b[^;]{0,256}?\buser|token|credential|_?key\b[^;]{0,16}=|pass(?:code|key)?\b/,
-    // verifiers, and hexadecimal literals that are long enough for a statement
-    /\*[0-9a-f]{40}|\$a\$[0-9a-f]{3}\$|\b0x[0-9a-f]{16}|\bx'[0-9a-f]{16}/,
+    /p(?:as(?:s?w|sph|s(?:code|key)?\b)|wd|rivate_?key)|s(?:ecret|st_auth)|identif|keyring|token|:\/\//,
+    /a(?:uthenti|lter\b[^;]{0,256}?\buser|(?:pi|ccess|ccount)_?key)/,
+    /c(?:hallenge_|redential|reate\b[^;]{0,256}?\buser)|(?:en|de)c(?:ryp|ode)/,
   ]
     .map(({ source }) => source)
     .join('|'),
   'i',
 )
+/** verifiers, and hexadecimal literals that are long enough for a statement */
+const MYSQL_DIGITS = /\*[0-9a-f]{40}|\$a\$[0-9a-f]{3}\$|\b0x[0-9a-f]{16}|\bx'[0-9a-f]{16}/i
+const MYSQL_DIGITS_BEGIN = ['0x', "x'", "X'", '$A$', '*'] as const
 /** misspelt ones too: a server that knows no option `pasword` tells nobody that its value is a password */
 const SECRET = /pas+w|psw|pwd|passphrase|secret/i
 const SECRET_OPTION =
@@ -65,7 +67,11 @@ const BEFORE_PASSWORD: ReadonlySet<string> = new Set(['with', 'encrypted', 'unen
  * statements whose every literal may be a secret. Who writes a name with escapes hides it from himself.
  */
 export const maySecret = (text: string, dialect: 'postgresql' | 'mysql' = 'postgresql'): boolean =>
-  (dialect === 'mysql' ? MYSQL_MAY_HOLD_SECRET : MAY_HOLD_SECRET).test(text)
+  dialect === 'mysql' ? mayMysqlSecret(text) : MAY_HOLD_SECRET.test(text)
+
+const mayMysqlSecret = (text: string): boolean =>
+  MYSQL_MAY_HOLD_SECRET.test(text) ||
+  (MYSQL_DIGITS_BEGIN.some((begin) => text.includes(begin)) && MYSQL_DIGITS.test(text))
 
 /** A name whose literal is a secret. */
 export const isSecretName = (name: string): boolean => SECRET.test(name) && !HARMLESS.has(name)

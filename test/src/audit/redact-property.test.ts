@@ -42,7 +42,9 @@ const secrets = fc
       /[QXZ9]{2}/.test(text) &&
       !text.includes('$tag$') &&
       !text.endsWith('$') &&
-      !/\$[a-zéß]*\$/.test(text),
+      !/\$[a-zéß]*\$/.test(text) &&
+      // half of a wide character, perhaps: then the dashes begin a comment, and that is not masked
+      !/[éß]['\\].*--/.test(text),
   )
 
 const randomCase = (text: string, upper: readonly boolean[]): string =>
