@@ -77,13 +77,13 @@ export const addRows = (state: MysqlState, reply: ReplyState, count: number, byt
   const { target } = reply
   if (target === undefined) return
   if (target.first === 0) target.first = state.now
-  target.rows += count
-  target.bytes += bytes
-  const head = state.queue.head
+  const { head } = state.queue
   if (head !== undefined && !head.answered) {
     head.answered = true
     if (isDump(head.code)) tellReplication(state, head)
   }
+  target.rows += count
+  target.bytes += bytes
 }
 
 const columnsEnded = (state: MysqlState, reply: ReplyState): void => {
