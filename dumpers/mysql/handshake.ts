@@ -7,10 +7,7 @@
  */
 import type { Bytes, Direction } from '../../src/flow.ts'
 import type { Handshake, HandshakeOptions, HandshakeStep, Refusal } from '../../src/session.ts'
-
-const CLIENT_PROTOCOL_41 = 1 << 9
-const CLIENT_SSL = 1 << 11
-const CLIENT_ZSTD_COMPRESSION_ALGORITHM = 1 << 26
+import { CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_ZSTD_COMPRESSION_ALGORITHM } from './capabilities.ts'
 
 /** A packet's header: uint24 length, uint8 sequence id; both little-endian. */
 const HEADER = 4
@@ -19,6 +16,7 @@ const GREETING_10 = 10
 const TO_LOWER_FLAGS = 13
 /** uint16 lower flags, uint8 collation, uint16 status, uint16 upper flags. */
 const TO_UPPER_FLAGS = 5
+const MYSQLX_AUTHENTICATE_START = 4
 /** A greeting that is not complete by then is none of a MySQL server. */
 const MAX_GREETING = 16 * 1024
 /**
@@ -69,6 +67,16 @@ export const refusal = ({ reason, message }: Refusal): Bytes =>
 const ZSTD_HIDDEN =
   'this Node cannot decode zstd (22.15 or newer can): the server offers it, clients are not told'
 
+/**
+ * Does the client speak first, and as that of the X protocol does: uint32 length, a type from
+ * CON_CAPABILITIES_GET to SESS_AUTHENTICATE_START? A server of this protocol refuses it, for sequence id 0 is
+ * out of order in a log-in.
+ */
+const isMysqlx = (bytes: Bytes): boolean => {
+  const type = bytes[HEADER] ?? 0
+  return bytes[3] === 0 && type >= 1 && type <= MYSQLX_AUTHENTICATE_START
+}
+
 /** Bytes that await others; the room doubles, so that a sender of single bytes costs no more than any. */
 class Held {
   #room: Bytes = Buffer.alloc(0)
@@ -115,6 +123,7 @@ export class MysqlHandshake implements Handshake {
     if (from === 'frontend') {
       this.#response.append(chunk)
       if (this.#phase === 'response') this.#readResponse(steps)
+      else if (isMysqlx(this.#response.bytes)) this.#done(steps)
     } else if (this.#phase === 'greeting') {
       this.#greeting.append(chunk)
       this.#readGreeting(steps)

@@ -142,6 +142,16 @@ const TABLE: Row[] = [
     { toServer: '', toClient: '', end: 'open', refusable: true },
   ],
   [
+    'refuse: a client of the X protocol speaks first, and is not kept waiting',
+    'refuse',
+    [client(latin1('\x01\0\0\0\x01')), server(latin1('\x05\0\0\0\x0b\x08\x05\x1a\0'))],
+    {
+      toServer: '\x01\0\0\0\x01',
+      toClient: '\x05\0\0\0\x0b\x08\x05\x1a\0',
+      end: 'done',
+    },
+  ],
+  [
     "refuse: a response of no meaning is the server's to refuse",
     'refuse',
     [server(greeting(PLAIN | SSL)), client(packet(1, latin1('x')), PING)],
