@@ -136,6 +136,7 @@ test('errors are compared where the server keeps a log of them', () => {
   expect(compare([1064], [1064, 1064])).toHaveLength(1)
   expect(compare([1064], [1146])).toHaveLength(2)
   expect(compare([], [1160])).toEqual([])
+  expect(compare([1213], [1213, 1213])).toEqual([])
   const called = compareWithMyServer([line('Query', 'CALL p()')], [query('CALL p()')], {
     errors: [error(1146)],
   })

@@ -249,13 +249,23 @@ const without = (numbers: readonly number[], others: readonly number[]): number[
 /** Network errors are the server's own; nobody was there to be told. */
 const isToldToClient = ({ number }: ErrorLogEntry): boolean => number < 1158 || number > 1161
 
+/** MariaDB writes a deadlock twice. */
+const isNotRepeated = (error: ErrorLogEntry, index: number, all: readonly ErrorLogEntry[]): boolean => {
+  const before = all[index - 1]
+  return before?.number !== error.number || before.message !== error.message || error.number !== DEADLOCK
+}
+const DEADLOCK = 1213
+
 /** In a routine an error may be handled, and is never told. */
 const callsRoutine = (records: readonly AuditRecord[]): boolean =>
   records.some(({ query, outcome }) => outcome === 'success' && /^\s*call\b/i.test(query ?? ''))
 
 /** Each error of the server is told once. */
 const compareErrors = (errors: readonly ErrorLogEntry[], records: readonly AuditRecord[]): string[] => {
-  const logged = errors.filter(isToldToClient).map(({ number }) => number)
+  const logged = errors
+    .filter(isToldToClient)
+    .filter(isNotRepeated)
+    .map(({ number }) => number)
   const told = records.flatMap(({ event, error_number: number }) =>
     typeof number === 'number' && event !== 'session.end' && event !== 'txn.end' ? [number] : [],
   )

@@ -20,6 +20,8 @@ const KIND: ServerKind = {
   args: [
     `--basedir=${MYSQL56}`,
     `--lc-messages-dir=${join(MYSQL56, 'share')}`,
+    // as it was sent, and before it is parsed
+    '--log-raw=1',
     `--character-sets-dir=${join(MYSQL56, 'share', 'charsets')}`,
   ],
   initialise: async (dataDir, { identity }) => {
