@@ -1,7 +1,7 @@
 /**
  * The order in which entries came, for stores that give up their oldest. A Map keeps that order too, but
- * walks
- * over every deleted entry to find its first one: a client could make each message cost a thousand steps.
+ * walks over every deleted entry to find its first one: a client could make each message cost a thousand
+ * steps.
  */
 export class Order<T> {
   #entries: T[] = []

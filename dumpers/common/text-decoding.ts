@@ -44,8 +44,8 @@ export const WIN1252: TextDecoding = {
 }
 
 /**
- * The decoding of a WHATWG label under the dialect's own `name` for it; undefined when this Node has no such
- * decoder: not every build has all of them (Node 20 lacks iso-8859-16).
+ * The decoding of a WHATWG label under the dialect's own `name` for it; undefined when this Node has no
+ * such decoder: not every build has all of them (Node 20 lacks iso-8859-16).
  */
 export const decodingOfLabel = (name: string, label: string): TextDecoding | undefined => {
   const decoder = decoderOf(label)

@@ -65,8 +65,7 @@ export const hasMariadb = (capabilities: Capabilities, flag: number): boolean =>
 
 /**
  * What client and server both have. MariaDB's own count where neither sets {@link CLIENT_MYSQL}; the
- * protocol
- * of 4.1 where the client says so: no server that is in use lacks it.
+ * protocol of 4.1 where the client says so: no server that is in use lacks it.
  */
 export const agreed = (client: Capabilities, server: Capabilities): Capabilities => {
   const both = client.flags & server.flags

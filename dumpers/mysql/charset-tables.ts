@@ -1,9 +1,8 @@
 /**
  * What the bytes 0x80 to 0xff are in the single-byte character sets of MySQL and MariaDB, as MariaDB
- * converts
- * them: WHATWG's tables differ in places, and not every Node has them. U+FFFD stands for bytes that are no
- * character, and for those that are one of ASCII's a second time (armscii8): a server lexes bytes, and takes
- * 0xff for no quote.
+ * converts them: WHATWG's tables differ in places, and not every Node has them. U+FFFD stands for bytes
+ * that are no character, and for those that are one of ASCII's a second time (armscii8): a server lexes
+ * bytes, and takes 0xff for no quote.
  * {@link https://mariadb.com/docs/server/reference/data-types/string-data-types/character-sets/supported-character-sets-and-collations}
  */
 

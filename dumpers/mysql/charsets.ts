@@ -147,8 +147,8 @@ const decodings = new Map<string, TextDecoding>()
 
 /**
  * How texts in a character set are read. Sets that none can be a client's (ucs2, utf16, utf32), unknown
- * ones,
- * `binary` and `ascii` are read as UTF-8 where they are; so is swe7, whose bytes a server lexes as ASCII's.
+ * ones, `binary` and `ascii` are read as UTF-8 where they are; so is swe7, whose bytes a server lexes as
+ * ASCII's.
  */
 export const decodingOfCharset = (charset: string): TextDecoding => {
   const lower = charset.toLowerCase()

@@ -47,12 +47,12 @@ const orNone = (bytes: Bytes): Bytes | undefined => (bytes.length === 0 ? undefi
 const pluginOf = (bytes: Bytes): string | undefined => bytes.toString('latin1') || undefined
 
 /**
- * Handshake: uint8 version, cstring server version, uint32 thread id; version 9: cstring scramble;
- * version 10:
- * 8 bytes of scramble, a filler, uint16 lower capabilities and, since 4.1, uint8 collation, uint16 status,
- * uint16 upper capabilities, uint8 length of the scramble, 6 reserved bytes, uint32 capabilities of MariaDB
- * (of a server without CLIENT_MYSQL; else reserved), the scramble's second part of 13 bytes or more, cstring
- * authentication method. `invalid` for a version that is neither: an ERR packet is not read here.
+ * Handshake: uint8 version, cstring server version, uint32 thread id; version 9: cstring scramble; version
+ * 10: 8 bytes of scramble, a filler, uint16 lower capabilities and, since 4.1, uint8 collation, uint16
+ * status, uint16 upper capabilities, uint8 length of the scramble, 6 reserved bytes, uint32 capabilities of
+ * MariaDB (of a server without CLIENT_MYSQL; else reserved), the scramble's second part of 13 bytes or
+ * more, cstring authentication method. `invalid` for a version that is neither: an ERR packet is not read
+ * here.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html}
  */
 export const decodeGreeting = (body: MysqlCursor): Greeting => {
@@ -109,8 +109,7 @@ const skipSecret = (body: MysqlCursor, capabilities: Capabilities): void => {
 
 /**
  * lenenc length, and in it lenenc name, lenenc value … What is broken inside is left out: servers log no
- * more
- * of it either, and take the log-in.
+ * more of it either, and take the log-in.
  */
 const readAttributes = (body: MysqlCursor): readonly Bytes[] => {
   if (body.left === 0) return NO_ATTRIBUTES
@@ -126,15 +125,14 @@ const readAttributes = (body: MysqlCursor): readonly Bytes[] => {
 
 /**
  * HandshakeResponse41: uint32 capabilities, uint32 longest packet, uint8 collation, 19 reserved bytes,
- * uint32
- * capabilities of MariaDB (of a client without CLIENT_MYSQL), cstring user, the secret (lenenc, or uint8 and
- * bytes, or a cstring), cstring database, cstring authentication method, lenenc connection attributes, uint8
- * zstd level, each as the capabilities have it. HandshakeResponse320: uint16 capabilities, uint24 longest
- * packet, cstring user, cstring secret, cstring database. Servers go by what both sides have.
+ * uint32 capabilities of MariaDB (of a client without CLIENT_MYSQL), cstring user, the secret (lenenc, or
+ * uint8 and bytes, or a cstring), cstring database, cstring authentication method, lenenc connection
+ * attributes, uint8 zstd level, each as the capabilities have it. HandshakeResponse320: uint16
+ * capabilities, uint24 longest packet, cstring user, cstring secret, cstring database. Servers go by what
+ * both sides have.
  *
  * A packet with CLIENT_SSL is an SslRequest to a server that has it, however long it is, unless it came
- * inside
- * TLS (`secured`). Of the collation servers read the low byte alone, whatever stands behind it.
+ * inside TLS (`secured`). Of the collation servers read the low byte alone, whatever stands behind it.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_response.html}
  */
 export const decodeHandshakeResponse = (
@@ -169,8 +167,8 @@ export const decodeHandshakeResponse = (
 
 /**
  * COM_CHANGE_USER 0x11: cstring user, the secret (uint8 and bytes, or a cstring), cstring database, uint16
- * collation, cstring authentication method, lenenc connection attributes. What comes behind the database may
- * be missing.
+ * collation, cstring authentication method, lenenc connection attributes. What comes behind the database
+ * may be missing.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_change_user.html}
  */
 export const decodeChangeUser = (body: MysqlCursor, capabilities: Capabilities): ChangeUser => {
@@ -186,8 +184,8 @@ export const decodeChangeUser = (body: MysqlCursor, capabilities: Capabilities):
 }
 
 /**
- * AuthSwitchRequest 0xfe and AuthNextFactor 0x02: cstring method, its data. 0xfe alone asks for the password
- * as servers before 4.1 took it.
+ * AuthSwitchRequest 0xfe and AuthNextFactor 0x02: cstring method, its data. 0xfe alone asks for the
+ * password as servers before 4.1 took it.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_auth_switch_request.html}
  */
 export const decodeAuthSwitch = (body: MysqlCursor): AuthSwitchRequest => {

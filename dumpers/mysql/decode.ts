@@ -1,6 +1,6 @@
 /**
- * Payload → packet, nothing else. Each throws ProtocolError on a payload that breaks the protocol, and is as
- * lenient about what follows as servers and clients are: none of them minds bytes left over.
+ * Payload → packet, nothing else. Each throws ProtocolError on a payload that breaks the protocol, and is
+ * as lenient about what follows as servers and clients are: none of them minds bytes left over.
  */
 import type { Bytes } from '../../src/flow.ts'
 import { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
@@ -41,8 +41,7 @@ const utf8 = (bytes: Bytes): string => bytes.toString('utf8')
 
 /**
  * One or more changes of a kind: uint8 type, lenenc length, and by type a lenenc name and a lenenc value,
- * or a
- * lenenc string.
+ * or a lenenc string.
  */
 const readChanges = (body: MysqlCursor): SessionChange[] => {
   const changes: SessionChange[] = []
@@ -81,8 +80,7 @@ const readInfo = (body: MysqlCursor): Bytes => {
 /**
  * OK: 0x00 or 0xfe, lenenc affected rows, lenenc last insert id, uint16 status and uint16 warnings (4.1) or
  * uint16 status (CLIENT_TRANSACTIONS), lenenc info if there is any, lenenc session changes if the status
- * says
- * so. {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html}
+ * says so. {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html}
  */
 export const decodeOk = (body: MysqlCursor, capabilities: Capabilities): Ok => {
   body.skip(1)
@@ -119,10 +117,9 @@ const readSqlstate = (body: MysqlCursor): string | undefined => {
 
 /**
  * ERR: 0xff, uint16 number, '#' and five characters of SQLSTATE, the message to the end. There is no
- * SQLSTATE
- * for a client before 4.1, and none from most servers before they know their client; one that is there is
- * read in any case. A progress report has the number 0xffff: uint8 1, uint8 stage, uint8 stages, uint24
- * thousandths of a percent, lenenc text.
+ * SQLSTATE for a client before 4.1, and none from most servers before they know their client; one that is
+ * there is read in any case. A progress report has the number 0xffff: uint8 1, uint8 stage, uint8 stages,
+ * uint24 thousandths of a percent, lenenc text.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_err_packet.html}
  */
 export const decodeErr = (body: MysqlCursor): Err => {
@@ -143,8 +140,7 @@ export const decodeEof = (body: MysqlCursor, capabilities: Capabilities): Eof =>
 
 /**
  * COM_STMT_PREPARE_OK: 0x00, uint32 id, uint16 columns, uint16 parameters, a filler, uint16 warnings, and
- * with
- * CLIENT_OPTIONAL_RESULTSET_METADATA uint8 whether definitions follow.
+ * with CLIENT_OPTIONAL_RESULTSET_METADATA uint8 whether definitions follow.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_prepare.html}
  */
 export const decodePrepareOk = (body: MysqlCursor, capabilities: Capabilities): PrepareOk => {
@@ -167,8 +163,7 @@ export const decodePrepareOk = (body: MysqlCursor, capabilities: Capabilities): 
 
 /**
  * The first packet of a result set: lenenc count of columns; with CLIENT_OPTIONAL_RESULTSET_METADATA, and
- * with
- * MARIADB_CLIENT_CACHE_METADATA, uint8 whether their definitions follow.
+ * with MARIADB_CLIENT_CACHE_METADATA, uint8 whether their definitions follow.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html}
  */
 export const decodeResultSetHeader = (body: MysqlCursor, capabilities: Capabilities): ResultSetHeader => {
@@ -183,10 +178,8 @@ export const decodeResultSetHeader = (body: MysqlCursor, capabilities: Capabilit
 /**
  * ColumnDefinition41: lenenc catalog, schema, table, original table, name, original name; with
  * MARIADB_CLIENT_EXTENDED_METADATA lenenc type information; lenenc 12, uint16 collation, uint32 length,
- * uint8
- * type, uint16 flags, uint8 decimals, two fillers. Before 4.1: lenenc table, lenenc name, lenenc 3 and
- * uint24
- * length, lenenc 1 and uint8 type, lenenc 2 or 3 and uint8 or uint16 flags, uint8 decimals.
+ * uint8 type, uint16 flags, uint8 decimals, two fillers. Before 4.1: lenenc table, lenenc name, lenenc 3
+ * and uint24 length, lenenc 1 and uint8 type, lenenc 2 or 3 and uint8 or uint16 flags, uint8 decimals.
  */
 export const decodeColumnDefinition = (body: MysqlCursor, capabilities: Capabilities): ColumnDefinition => {
   if (!has(capabilities, CLIENT_PROTOCOL_41)) return decodeColumnDefinition320(body)

@@ -3,8 +3,7 @@ import type { Bytes } from '../flow.ts'
 import { grown } from './framer.ts'
 
 /**
- * uint24 length of the frame's body, uint8 sequence id, uint24 length once inflated; 0: the body is
- * plain.
+ * uint24 length of the frame's body, uint8 sequence id, uint24 length once inflated; 0: the body is plain.
  */
 const HEADER = 7
 
@@ -21,8 +20,8 @@ type Inflate = (body: Bytes, options: InflateOptions) => Bytes
 const zstd = (zlib as { readonly zstdDecompressSync?: Inflate }).zstdDecompressSync
 
 /**
- * Zstandard's ZSTD_d_windowLogMax, and 2^24 for it: who compresses 16 MiB at most needs no larger window, and
- * a header that asks for one is not to cost its memory.
+ * Zstandard's ZSTD_d_windowLogMax, and 2^24 for it: who compresses 16 MiB at most needs no larger window,
+ * and a header that asks for one is not to cost its memory.
  */
 const ZSTD_WINDOW = { 100: 24 }
 
@@ -41,17 +40,13 @@ export interface PlainHandler {
 
 /**
  * Takes the frames of a compressed MySQL connection apart, whatever pieces they arrive in; the packets in
- * them
- * may lie across frames, or several in one. Plain bodies are handed on as they arrive; of compressed ones no
- * more is held than has arrived, and no more inflated than the header claims (16 MiB at most).
+ * them may lie across frames, or several in one. Plain bodies are handed on as they arrive; of compressed
+ * ones no more is held than has arrived, and no more inflated than the header claims (16 MiB at most).
  *
- * As a server does (MariaDB 10.11 was asked): a body may inflate to less than was claimed, never to more,
- * and
- * what follows the end of its deflate stream is ignored. The ids of frames are not checked here: a server
- * does
- * check them, each command anew from 0, and answers 1156 to a wrong one before it closes; the ids of the
- * packets
- * inside, which say nothing, it does not check.
+ * As servers do (MariaDB 10.11 and MySQL 5.6 were asked): a body may inflate to less than was claimed,
+ * never to more, and what follows the end of its deflate stream is ignored. The ids of frames are not
+ * checked here. Servers check them, each command anew from 0, and answer 1156 to a wrong one before they
+ * close; at the ids of the packets inside they do not look.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_compression.html}
  */
 export class CompressedFramer {
@@ -99,8 +94,7 @@ export class CompressedFramer {
 
   /**
    * Steps over `bytes` lost bytes if they lie within a plain body, and the packets in it allow for it;
-   * false if
-   * framing is lost by it.
+   * false if framing is lost by it.
    */
   gap(bytes: number): boolean {
     if (this.#claimed > 0 || this.#left < bytes || !this.#handler.gap(bytes)) return false

@@ -68,9 +68,8 @@ export class MysqlCursor extends BodyCursor {
   }
 
   /**
-   * A length-encoded integer: a length, or a count of what follows. `invalid` when it is NULL's 0xfb,
-   * 0xff, or
-   * more than any body can hold (over 2^53 - 1).
+   * A length-encoded integer: a length, or a count of what follows. `invalid` when it is NULL's 0xfb, 0xff,
+   * or more than any body can hold (over 2^53 - 1).
    */
   lenenc(): number {
     const first = this.uint8()
@@ -85,8 +84,7 @@ export class MysqlCursor extends BodyCursor {
   }
 
   /**
-   * A length-encoded integer that is a figure, such as an id: its decimal digits where it is over 2^53 -
-   * 1.
+   * A length-encoded integer that is a figure, such as an id: its decimal digits where it is over 2^53 - 1.
    */
   lenencFigure(): number | string {
     if (this.peek() !== EIGHT) return this.lenenc()

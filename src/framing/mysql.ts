@@ -12,44 +12,39 @@ const FIRST_OTHER = 0xfe
 export interface PayloadHandler {
   /**
    * A payload begins: the sequence id and length of its first packet, and its first byte, -1 when it is
-   * empty.
-   * Answers how many of its first bytes to keep for {@link frame}; {@link SKIP} when it is of no interest
-   * and
-   * `frame` need not be called.
+   * empty. Answers how many of its first bytes to keep for {@link frame}; {@link SKIP} when it is of no
+   * interest and `frame` need not be called.
    */
   header(seq: number, first: number, length: number): number
   /**
    * A payload is complete, all its packets joined: its kept bytes are `bytes[start … end)`, borrowed;
-   * `length`
-   * is the whole payload's (longer than what was kept when it was cut); `seq` is its first packet's.
+   * `length` is the whole payload's (longer than what was kept when it was cut); `seq` is its first
+   * packet's.
    */
   frame(seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void
   /**
-   * Bytes of a payload beyond what is kept of it (if anything is), `head` being the kept ones; called before
-   * `frame`.
+   * Bytes of a payload beyond what is kept of it (if anything is), `head` being the kept ones; called
+   * before `frame`.
    */
   beyond(head: Bytes, bytes: Bytes, start: number, end: number): void
   /**
    * While {@link MysqlFramer.rows} is set: `count` payloads in a row, of `bytes` bytes together, that can
-   * only
-   * be rows: not empty, of one packet each, not beginning with 0xfe or 0xff. Called in place of `header` and
-   * `frame`; a row that lies across two chunks is told by those.
+   * only be rows: not empty, of one packet each, not beginning with 0xfe or 0xff. Called in place of
+   * `header` and `frame`; a row that lies across two chunks is told by those.
    */
   run?(count: number, bytes: number): void
 }
 
 /**
- * Splits one direction of a MySQL conversation into payloads, whatever pieces its bytes arrive in, and joins
- * those that are sent in several packets. No header is senseless, so framing is lost by a {@link gap} alone.
- * A payload that lies within one chunk is handed on in place; of one that spans chunks or packets the wanted
- * bytes are copied, never more than have arrived.
+ * Splits one direction of a MySQL conversation into payloads, whatever pieces its bytes arrive in, and
+ * joins those that are sent in several packets. No header is senseless, so framing is lost by a {@link gap}
+ * alone. A payload that lies within one chunk is handed on in place; of one that spans chunks or packets
+ * the wanted bytes are copied, never more than have arrived.
  *
- * Sequence ids are told, not checked: what they mean is the session's matter. A server (MariaDB 10.11 was
- * asked) answers 1156 "packets out of order" and closes when a command, or the second packet of a
- * payload, has
- * not the id that it expects (0; one more). Inside a compressed connection it looks at no id of a packet,
- * and
- * the answers to commands that came in one frame have any.
+ * Sequence ids are told, not checked: what they mean is the session's matter. Servers (MariaDB 10.11 and
+ * MySQL 5.6 were asked) answer 1156 "packets out of order" and close when a command, or the next packet of
+ * a payload, has not the id that they expect (0; one more). Inside a compressed connection they look at no
+ * packet's id, and their answers to commands that came in one frame have any.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html}
  */
 export class MysqlFramer {
@@ -111,9 +106,8 @@ export class MysqlFramer {
   }
 
   /**
-   * Steps over `bytes` lost bytes if they lie within a packet of a payload of which nothing is kept;
-   * false if
-   * framing, or a part of what is kept or followed, is lost by it.
+   * Steps over `bytes` lost bytes if they lie within a packet of a payload of which nothing is kept; false
+   * if framing, or a part of what is kept or followed, is lost by it.
    */
   gap(bytes: number): boolean {
     if (this.#headed || this.#left === 0 || this.#left < bytes || this.#keep > 0) return false
@@ -184,8 +178,7 @@ export class MysqlFramer {
   }
 
   /**
-   * The first byte of a payload is there: asks what to keep, and hands the payload on if it is there
-   * whole.
+   * The first byte of a payload is there: asks what to keep, and hands the payload on if it is there whole.
    */
   #begin(chunk: Bytes, at: number): number {
     const handler = this.#handler
