@@ -9,6 +9,13 @@ import type { Bytes, Direction } from '../../src/flow.ts'
 import type { Handshake, HandshakeOptions, HandshakeStep, Refusal } from '../../src/session.ts'
 import { CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_ZSTD_COMPRESSION_ALGORITHM } from './capabilities.ts'
 
+/** Sequence id of what a client says to the greeting. */
+const RESPONSE_SEQ = 1
+/**
+ * How PROXY headers begin. A server that takes them from the proxy takes one of a client too, and reads the
+ * log-in behind it: nothing of it would be on record, and nothing hidden from it.
+ */
+const PROXY_HEADERS: readonly string[] = ['PROX', '\r\n\r\n']
 /** A packet's header: uint24 length, uint8 sequence id; both little-endian. */
 const HEADER = 4
 const GREETING_10 = 10
@@ -135,11 +142,12 @@ export class MysqlHandshake implements Handshake {
     const { bytes } = this.#greeting
     const found = flagsOf(bytes)
     if (found === undefined && bytes.length < MAX_GREETING) return
-    if (found !== undefined && found !== NO_FLAGS) this.#hide(bytes, found, steps)
+    const isGreeting = found !== undefined && found !== NO_FLAGS
+    if (isGreeting) this.#hide(bytes, found, steps)
     steps.push({ kind: 'forward', from: 'backend', bytes })
     this.#phase = 'response'
-    if (this.#withheld === 0) this.#done(steps)
-    else this.#readResponse(steps)
+    if (isGreeting) this.#readResponse(steps)
+    else this.#done(steps)
   }
 
   /** `bytes` is a copy of this handshake's own. */
@@ -155,6 +163,10 @@ export class MysqlHandshake implements Handshake {
   #readResponse(steps: HandshakeStep[]): void {
     const { bytes } = this.#response
     if (bytes.length < HEADER) return
+    if (PROXY_HEADERS.includes(bytes.toString('latin1', 0, HEADER))) {
+      refuse(bytes, 'proxy_header', 'a PROXY header is not expected here', false, steps)
+      return
+    }
     const length = bytes.readUIntLE(0, 3)
     if (length < 2) {
       this.#done(steps)
@@ -166,7 +178,8 @@ export class MysqlHandshake implements Handshake {
     const isSslRequest = length <= (is41 ? SSL_REQUEST_41 : SSL_REQUEST_320)
     if ((lower & this.#withheld & CLIENT_SSL) !== 0 && isSslRequest) {
       const request = bytes.subarray(0, HEADER + length)
-      if (request.length === HEADER + length) refuseTls(request, is41, steps)
+      const message = 'TLS is not offered here: connect without it'
+      if (request.length === HEADER + length) refuse(request, 'tls_refused', message, is41, steps)
     } else {
       clear(bytes, HEADER, is41 && length >= 4 ? HEADER + 2 : undefined, this.#withheld)
       this.#done(steps)
@@ -181,10 +194,15 @@ export class MysqlHandshake implements Handshake {
   }
 }
 
-const refuseTls = (shown: Bytes, is41: boolean, steps: HandshakeStep[]): void => {
-  const message = 'TLS is not offered here: connect without it'
-  const bytes = errPacket((shown[3] ?? 0) + 1, HANDSHAKE_ERROR, message, is41)
-  steps.push({ kind: 'refuse', bytes, reason: 'tls_refused', shown })
+const refuse = (
+  shown: Bytes,
+  reason: string,
+  message: string,
+  is41: boolean,
+  steps: HandshakeStep[],
+): void => {
+  const bytes = errPacket(RESPONSE_SEQ + 1, HANDSHAKE_ERROR, message, is41)
+  steps.push({ kind: 'refuse', bytes, reason, shown })
 }
 
 /** Offsets of the two halves of the capability flags; the upper half came with 4.1. */

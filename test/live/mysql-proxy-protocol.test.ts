@@ -1,8 +1,10 @@
+import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHaproxy } from '../support/haproxy.ts'
 import { describeLive } from '../support/live.ts'
 import { startMariaDb } from '../support/mariadb.ts'
 import { cliArguments, MARIADB_CLI, type MyServer } from '../support/my-server.ts'
+import { frontend } from '../support/my-wire.ts'
 import { runOk } from '../support/programs.ts'
 import { type Querytap, startQuerytap } from '../support/querytap.ts'
 
@@ -64,6 +66,28 @@ await describeLive('haproxy before MariaDB, with a PROXY header', ['mariadb', 'h
     } finally {
       await haproxy.stop()
     }
+  })
+
+  const HEADER = Buffer.from('PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n')
+  const login = frontend.response41({ user: 'root', secret: Buffer.alloc(0) })
+
+  /** Sends all at once, and gives what comes until the other side ends it, or has said OK to the log-in. */
+  const say = async (port: number, ...bytes: Buffer[]): Promise<string> => {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(Buffer.concat(bytes))
+    let said = ''
+    for await (const chunk of socket) {
+      said += (chunk as Buffer).toString('latin1')
+      if (said.endsWith('\x07\0\0\x02\0\0\0\x02\0\0\0')) return 'logged in'
+    }
+    return said
+  }
+
+  test('a header of the client’s own would hide its log-in: the server takes it, the proxy does not', async () => {
+    expect(await say(server.port, HEADER, login)).toBe('logged in')
+    expect(await say(server.port, HEADER, HEADER, login)).toBe('logged in')
+    expect(await say(tap.port, HEADER, login)).toBe('logged in')
+    expect(await say(tap.port, HEADER, HEADER, login)).toContain('a PROXY header is not expected here')
   })
 
   test('a client without the header is turned away', async () => {

@@ -141,6 +141,16 @@ const TABLE: Row[] = [
     [client(response(CLIENT_41), PING)],
     { toServer: '', toClient: '', end: 'open', refusable: true },
   ],
+  ...(['refuse', 'passthrough'] as const).flatMap((mode) =>
+    ['PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n', '\r\n\r\n\0\r\nQUIT\n'].map(
+      (header, index): Row => [
+        `${mode}: a PROXY header of the client's own, version ${index + 1}, hides no log-in`,
+        mode,
+        [server(greeting(PLAIN)), client(latin1(header), response(CLIENT_41 | SSL))],
+        { toServer: '', end: 'refused: proxy_header' },
+      ],
+    ),
+  ),
   [
     'refuse: a client of the X protocol speaks first, and is not kept waiting',
     'refuse',
@@ -268,7 +278,7 @@ describe('zstd on a Node that has none', () => {
   test('is no matter where the server has none', () => {
     const handshake = new MysqlHandshake({ tlsClient: 'passthrough' }, false)
     const outcome = holdDialogue(handshake, [server(greeting(PLAIN))], (bytes) => [bytes])
-    expect(outcome).toMatchObject({ toClient: text(greeting(PLAIN)), notes: [], end: 'done' })
+    expect(outcome).toMatchObject({ toClient: text(greeting(PLAIN)), notes: [], end: 'open' })
   })
 })
 
