@@ -87,6 +87,16 @@ describe('error texts', () => {
       near('usr bob identified by <redacted>'),
     )
   })
+  it('quote no beginning of one in other messages', () => {
+    const secret = 'hunter2'.repeat(20)
+    const event = redacted({
+      text: mysqlQuery(`change master to master_password='${secret}'`),
+      error_message: `String '${secret.slice(0, 70)}' is too long for MASTER_PASSWORD (should be no longer than 96)`,
+    })
+    expect(event.error_message).toBe(
+      "String '<redacted>' is too long for MASTER_PASSWORD (should be no longer than 96)",
+    )
+  })
   it('are left as they are without a secret', () => {
     expect(message('selekt 1', 'selekt 1')).toBe(near('selekt 1'))
     expect(message("selekt password from t where secret = 'x'", 'selekt password from')).toBe(
