@@ -11,7 +11,7 @@ import { main } from '../../src/commands/main.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PAGES = [
   'README.md',
-  ...['configuration', 'records', 'operations', 'security', 'dumpers'].map((name) => `docs/${name}.md`),
+  ...['configuration', 'records', 'operations', 'security', 'mysql', 'dumpers'].map((name) => `docs/${name}.md`),
 ]
 const texts = PAGES.map((page) => [page, readFileSync(ROOT + page, 'utf8')] as const)
 
