@@ -199,7 +199,13 @@ export const runRead = async (config: Config, options: ReadOptions): Promise<num
   const log = await openLogFor(config, options.log)
   let audit: AuditLog | undefined
   try {
-    const opened = openAuditLog(outputOf(config, options.log), !options.log, log.log)
+    const opened = openAuditLog(outputOf(config, options.log), !options.log, {
+      ...log.log,
+      // a reader that has seen enough (`| head`) is no trouble
+      error: (fields, msg) => {
+        if (audit?.isGone !== true) log.log.error(fields, msg)
+      },
+    })
     audit = opened
     const tell = (event: AuditLife['event'], fields: AuditLife['fields']): void => {
       const at = Date.now() * 1000
