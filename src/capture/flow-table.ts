@@ -42,6 +42,8 @@ interface Entry {
   newer: Entry | undefined
   queue: Queue | undefined
   queuedAt: Micros
+  /** opened by a target to somewhere else: none of ours */
+  readonly isOutward: boolean
 }
 
 const isSource = ({ words, port }: End, packet: Packet): boolean =>
@@ -151,6 +153,10 @@ export class FlowTable {
       if (entry === undefined) return
       if (side === 0) side = sideOf(entry, packet)
     }
+    if ((entry as Entry).isOutward) {
+      this.#passBy(entry as Entry, packet, side, at)
+      return
+    }
     this.#options.counts.segments++
     this.#receive(entry as Entry, packet, bytes, side, at, captured)
   }
@@ -166,8 +172,7 @@ export class FlowTable {
 
   end(reason: string): void {
     for (let entry = this.#live.oldest; entry !== undefined; entry = this.#live.oldest) {
-      entry.flow.end('capture', reason, entry.flow.lastAt)
-      this.#forget(entry)
+      this.#give(entry, reason)
     }
     for (let entry = this.#ended.oldest; entry !== undefined; entry = this.#ended.oldest)
       this.#forget(entry)
@@ -194,6 +199,14 @@ export class FlowTable {
     const anew = this.#begin(packet, entry.hash, at, captured)
     if (anew === undefined) return
     this.#receive(anew, packet, bytes, sideOf(anew, packet), at, captured)
+  }
+
+  /**
+   * A target's own connection is kept in mind, so that its data does not look like the middle of another.
+   */
+  #passBy(entry: Entry, { flags }: Packet, side: number, at: Micros): void {
+    entry.flow.lastAt = at
+    if (side > 0 && (flags & (SYN | ACK)) === SYN) this.#forget(entry)
   }
 
   /** Does what may end a flow or change what it keeps. */
@@ -233,7 +246,6 @@ export class FlowTable {
     const isFirst = (packet.flags & SYN) !== 0
     if (!isFirst && (packet.length === 0 || (packet.flags & RST) !== 0)) return undefined
     const isFromClient = fromClient(packet, isTo, isFrom)
-    if (isFromClient === undefined) return undefined
     while (this.#live.size >= limits.maxFlows) this.#give(this.#live.first() as Entry, 'flow_limit')
     while (this.#ended.size >= limits.maxFlows) this.#forget(this.#ended.first() as Entry)
     const source: End = {
@@ -246,14 +258,16 @@ export class FlowTable {
     }
     const [client, server] = isFromClient ? [source, destination] : [destination, source]
     const { version } = packet
+    const isOutward = isFromClient === undefined
     const flow = new TcpFlow(this.#shown(version, client, server, captured), limits, counts, at)
     const chain = this.#byHash.get(hash)
     const entry: Entry = {
-      ...{ hash, version, client, server, flow, chain },
+      ...{ hash, version, client, server, flow, chain, isOutward },
       ...{ older: undefined, newer: undefined, queue: undefined, queuedAt: at },
     }
     this.#byHash.set(hash, entry)
-    this.#live.push(entry)
+    const queue = isOutward ? this.#ended : this.#live
+    queue.push(entry)
     return entry
   }
 

@@ -18,6 +18,17 @@ export const holeEnd = (lane: Lane): number | undefined => {
   return lane.acked !== undefined && after(lane.acked, lane.next) > 0 ? lane.acked : undefined
 }
 
+/**
+ * How much of the hole up to `end` must be given up for the peer's next bytes to be shown: what they answer,
+ * so that each answer comes behind its own lost question.
+ */
+export const neededOf = (lane: Lane, peer: Lane, end: number): number => {
+  const head = peer.pending[0]
+  if (head?.acknowledged === undefined || head.sequence !== peer.next) return end
+  const isWithin = after(head.acknowledged, lane.next) > 0 && after(head.acknowledged, end) < 0
+  return isWithin ? head.acknowledged : end
+}
+
 /** Nobody received what waits there, or sent what was acknowledged: forgets it. */
 export const disbelieve = (lane: Lane): boolean => {
   lane.dropAll()

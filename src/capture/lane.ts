@@ -59,6 +59,8 @@ export class Lane {
   /** when the hole before what waits was noticed, and how many packets the flow had then */
   holeSince: Micros | undefined
   holePackets = 0
+  /** how far it was known to reach then; what is missing behind that was noticed later */
+  holeReach = 0
   /** bytes shown and lost */
   passed = 0
 
@@ -94,9 +96,19 @@ export class Lane {
   advance(to: number): void {
     this.passed += after(to, this.next)
     this.next = to
-    this.holeSince = undefined
+    if (this.holeSince !== undefined && after(this.holeReach, to) <= 0) this.holeSince = undefined
     if (this.acked !== undefined || this.sent !== undefined) this.#forgetReached()
     if (this.pending.length > 0) this.#dropShown()
+  }
+
+  /** Notes that bytes are missing up to `reach`, once; answers how much of it was known before. */
+  notice(reach: number, at: Micros, packets: number): number {
+    if (this.holeSince === undefined) {
+      this.holeSince = at
+      this.holePackets = packets
+      this.holeReach = this.acked !== undefined && after(this.acked, reach) > 0 ? this.acked : reach
+    }
+    return after(reach, this.holeReach) > 0 ? this.holeReach : reach
   }
 
   /** Numbers that `next` has passed would come to be ahead of it when it wraps. */

@@ -174,8 +174,8 @@ export class LiveCapture {
   }
 
   /**
-   * Lets what is under way arrive, unless `now` says that there is no time, and ends the child. Everything it
-   * captured was handed on when this resolves.
+   * Lets what is under way arrive, unless `now` says that there is no time, and ends the child.
+   * Everything it captured was handed on when this resolves.
    */
   async stop(now: Promise<unknown> = new Promise(() => {})): Promise<void> {
     const { immediateMode } = this.#options

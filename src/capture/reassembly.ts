@@ -22,7 +22,7 @@ import type { Bytes, Direction, FlowEnd, Micros } from '../flow.ts'
 import { choose } from './beginning.ts'
 import type { CapturedFlow } from './captured-flow.ts'
 import type { CaptureCounts } from './counts.ts'
-import { disbelieve, holeEnd, isOver, isQuiet, orderOf } from './hole.ts'
+import { disbelieve, holeEnd, isOver, isQuiet, neededOf, orderOf } from './hole.ts'
 import { after, Lane, plus, type Segment } from './lane.ts'
 import type { ReassemblyLimits } from './limits.ts'
 import { ACK, FIN, type Packet, RST, SYN } from './packet.ts'
@@ -138,7 +138,9 @@ export class TcpFlow {
     this.#isCalm = false
     this.frontend.dropAll()
     this.backend.dropAll()
-    this.#shown.closed({ by, reason }, at)
+    // What was waited for may have been the connection's own end.
+    const own = by === 'capture' ? this.#ownEnd() : undefined
+    this.#shown.closed(own ?? { by, reason }, at)
   }
 
   /** Makes room: declares lost what is, or gives up what is furthest from its turn. */
@@ -310,12 +312,13 @@ export class TcpFlow {
     }
     if (this.held > this.#limits.maxFlowBytes) this.relieve(at, this.#limits.maxFlowBytes)
     this.#finish(at)
-    const isOrdered = this.#isSettled && !frontend.maybeByte && !backend.maybeByte
+    const isOrdered =
+      this.#isSettled && this.#reset === undefined && !frontend.maybeByte && !backend.maybeByte
     this.#isCalm = !this.hasEnded && isOrdered && this.#shown.isOpen && this.#isQuiet
   }
 
   get #isQuiet(): boolean {
-    return this.#reset === undefined && isQuiet(this.frontend) && isQuiet(this.backend)
+    return isQuiet(this.frontend) && isQuiet(this.backend)
   }
 
   #drain(at: Micros, isForced: boolean): void {
@@ -375,20 +378,19 @@ export class TcpFlow {
 
   /** Declares the hole before what waits lost, if it is; answers whether anything changed. */
   #mend(lane: Lane, peer: Lane, at: Micros, how: 'wait' | 'now' | 'force'): boolean {
-    const target = holeEnd(lane)
-    if (target === undefined) {
+    const end = holeEnd(lane)
+    if (end === undefined) {
       lane.holeSince = undefined
       return false
     }
-    if (lane.holeSince === undefined) {
-      lane.holeSince = at
-      lane.holePackets = this.#packets
-    }
+    const target = lane.notice(neededOf(lane, peer, end), at, this.#packets)
+    const since = lane.holeSince as Micros
     const isAcked = lane.acked !== undefined && after(lane.acked, target) >= 0
     const isSent = lane.sent !== undefined && after(lane.sent, target) >= 0
-    const isSure = (isAcked && isSent) || peer.packets === 0 || this.#reset !== undefined
-    const isPatient = how === 'wait' && !this.#patienceOver(lane.holeSince, lane.holePackets, at)
-    const isEarly = at - lane.holeSince < (isAcked ? UNCONFIRMED_WAIT : UNACKED_WAIT)
+    const isOneSided = lane.packets === 0 || peer.packets === 0
+    const isSure = (isAcked && isSent) || isOneSided || this.#reset !== undefined
+    const isPatient = how === 'wait' && !this.#patienceOver(since, lane.holePackets, at)
+    const isEarly = at - since < (isAcked ? UNCONFIRMED_WAIT : UNACKED_WAIT)
     if (how !== 'force' && (isSure ? isPatient : isEarly)) return false
     const isBelieved = isSure || isAcked || how === 'force'
     if (!isBelieved || (!isSure && after(target, lane.next) > UNCONFIRMED_MOST)) return disbelieve(lane)
@@ -414,19 +416,22 @@ export class TcpFlow {
   // ---- the end
 
   #finish(at: Micros): void {
-    const { frontend, backend } = this
-    if (this.hasEnded) return
-    if (this.#reset !== undefined) {
-      if (this.#isSettled ? isQuiet(frontend) && isQuiet(backend) : this.held === 0) this.#endReset(at)
-    } else if (this.#firstFin !== undefined && isOver(frontend) && isOver(backend)) {
-      this.end(this.#firstFin === frontend ? 'client' : 'server', 'closed', at)
-    }
+    const end = this.hasEnded ? undefined : this.#ownEnd()
+    if (end === undefined) return
+    if (this.#reset !== undefined && !(this.#isSettled ? this.#isQuiet : this.held === 0)) return
+    if (end.reason === 'refused') this.#shown.open(this.#begunAt, false)
+    this.end(end.by, end.reason, at)
   }
 
-  #endReset(at: Micros): void {
-    const by = this.#reset === this.frontend ? 'client' : 'server'
-    const isRefused = by === 'server' && this.frontend.isKnown && !this.backend.isKnown
-    if (isRefused) this.#shown.open(this.#begunAt, false)
-    this.end(by, isRefused ? 'refused' : 'reset', at)
+  /** How the connection ended by itself, if it did. */
+  #ownEnd(): Pick<FlowEnd, 'by' | 'reason'> | undefined {
+    const { frontend, backend } = this
+    const first = this.#reset ?? this.#firstFin
+    if (first === undefined) return undefined
+    const by = first === frontend ? 'client' : 'server'
+    if (this.#reset === undefined)
+      return isOver(frontend) && isOver(backend) ? { by, reason: 'closed' } : undefined
+    const isRefused = by === 'server' && frontend.isKnown && !backend.isKnown
+    return { by, reason: isRefused ? 'refused' : 'reset' }
   }
 }

@@ -32,7 +32,7 @@ export const findTcpdump = (env: NodeJS.ProcessEnv = process.env): string => {
   const directories = [...(env.PATH ?? '').split(delimiter), ...SYSTEM_DIRECTORIES].filter(Boolean)
   const found = directories.map((directory) => join(directory, 'tcpdump')).find(isExecutable)
   if (found !== undefined) return found
-  const how = 'install it with your system\'s packages (apt-get install tcpdump)'
+  const how = "install it with your system's packages (apt-get install tcpdump)"
   throw new ConfigError('environment', 'probe', `tcpdump is wanted to capture packets: ${how}`)
 }
 
@@ -96,7 +96,13 @@ export const startFailure = (words: string, name: string, program: string): Conf
   }
   if (/that device is not up|network is down/i.test(words))
     return failure('--interface', `network interface ${name} is down`)
-  const line = words.trim().split('\n').at(-1)?.replace(/^tcpdump: /, '') ?? ''
-  if (/filter|syntax error|expression/i.test(words)) return failure('--filter', `--filter: ${line}`, 'usage')
+  const line =
+    words
+      .trim()
+      .split('\n')
+      .at(-1)
+      ?.replace(/^tcpdump: /, '') ?? ''
+  if (/filter|syntax error|expression/i.test(words))
+    return failure('--filter', `--filter: ${line}`, 'usage')
   return failure('probe', `tcpdump: ${line === '' ? 'ended without a word' : line}`)
 }
