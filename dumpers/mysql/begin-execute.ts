@@ -13,7 +13,10 @@ export const beginExecute = (
   command: Command,
   body: CommandBody,
 ): void => {
-  if (command.placeholder) return
+  if (command.placeholder) {
+    state.lines?.execute(command.code, undefined, undefined, undefined)
+    return
+  }
   let execute: Execute | undefined
   try {
     execute =
@@ -26,10 +29,9 @@ export const beginExecute = (
     // not even the statement's id is there
   }
   bindTo(state, execution, command, execute, body)
-  if (execute === undefined) return
-  execution.values = execute.values
-  execution.attributes = execute.attributes
-  state.lines?.execute(execute.id, execution.text, execution.values)
+  execution.values = execute?.values
+  execution.attributes = execute?.attributes
+  state.lines?.execute(command.code, execute?.id, execution.text, execution.values)
 }
 
 /** The same of a bulk execution, whose rows are decoded when the record is written. */
@@ -39,7 +41,10 @@ export const beginBulk = (
   command: Command,
   body: CommandBody,
 ): void => {
-  if (command.placeholder) return
+  if (command.placeholder) {
+    state.lines?.execute(command.code, undefined, undefined, undefined)
+    return
+  }
   let bulk: BulkExecute | undefined
   try {
     bulk =
@@ -53,6 +58,7 @@ export const beginBulk = (
   }
   bindTo(state, execution, command, bulk, body)
   execution.bulk = bulk?.rows
+  state.lines?.execute(command.code, bulk?.id, execution.text, undefined)
 }
 
 /** It was longer than what is kept, and waited: its values were not followed. */

@@ -1,4 +1,4 @@
-/** `detail = "message"`: one line per COM_QUERY, COM_STMT_PREPARE and COM_STMT_EXECUTE, with tcpdp's keys. */
+/** `detail = "message"`: one line per COM_QUERY, COM_STMT_PREPARE and execution, with tcpdp's keys. */
 import type { BoundValues, MessageEvent, QueryText } from '../../src/event.ts'
 import { COM } from './capabilities.ts'
 import type { MessageLog, MysqlState } from './state.ts'
@@ -11,6 +11,34 @@ const NO_VALUES: BoundValues = {
   byteLength: () => -1,
   type: () => undefined,
   sha256: () => undefined,
+}
+
+/** Values whose types are not told: tcpdp has no key for them. */
+class Untyped implements BoundValues {
+  readonly #values: BoundValues
+  readonly count: number
+  readonly typesKnown = false
+
+  constructor(values: BoundValues) {
+    this.#values = values
+    this.count = values.count
+  }
+
+  text(index: number): string | null {
+    return this.#values.text(index)
+  }
+
+  byteLength(index: number): number {
+    return this.#values.byteLength(index)
+  }
+
+  type(index: number): string | undefined {
+    return this.#values.type(index)
+  }
+
+  sha256(index: number): string | undefined {
+    return this.#values.sha256(index)
+  }
 }
 
 /** A command's packets are counted from here on. */
@@ -37,15 +65,21 @@ export class MessageLines implements MessageLog {
     this.#line(COM.STMT_PREPARE, {}, { text_key: 'stmt_prepare_query', text })
   }
 
-  /** COM_STMT_EXECUTE; `text` is the statement's, `values` are absent when there are none or not known. */
-  execute(stmtId: number, text: QueryText | undefined, values: BoundValues | undefined): void {
-    const none = this.#state.prepared.get(stmtId)?.params === 0 ? NO_VALUES : undefined
-    const shown = values ?? none
-    this.#line(
-      COM.STMT_EXECUTE,
-      { stmt_id: stmtId },
-      { values_key: 'stmt_execute_values', values: shown, bound_text: text },
-    )
+  /**
+   * COM_STMT_EXECUTE; `text` is the statement's, `values` are absent when there are none or not known. Of a
+   * bulk execution, which tcpdp does not know, the statement alone.
+   */
+  execute(
+    code: number,
+    stmtId: number | undefined,
+    text: QueryText | undefined,
+    values: BoundValues | undefined,
+  ): void {
+    const params = stmtId === undefined ? undefined : this.#state.prepared.get(stmtId)?.params
+    const isBare = params === 0 && code === COM.STMT_EXECUTE
+    const shown = values ? new Untyped(values) : isBare ? NO_VALUES : undefined
+    const fields: Record<string, number> = stmtId === undefined ? {} : { stmt_id: stmtId }
+    this.#line(code, fields, { values_key: 'stmt_execute_values', values: shown, bound_text: text })
   }
 
   #line(command: number, fields: Record<string, number>, texts: Loose<Texts>): void {

@@ -29,7 +29,13 @@ const NO_CAPABILITIES: Capabilities = { flags: 0, mariadb: 0 }
 export interface MessageLog {
   query(text: QueryText | undefined, executed: QueryText | undefined): void
   prepare(text: QueryText | undefined): void
-  execute(stmtId: number, text: QueryText | undefined, values: BoundValues | undefined): void
+  /** also a bulk execution, without its values; `stmtId` is absent when it cannot be read */
+  execute(
+    code: number,
+    stmtId: number | undefined,
+    text: QueryText | undefined,
+    values: BoundValues | undefined,
+  ): void
 }
 
 export class MysqlState {
