@@ -35,7 +35,8 @@ export class Login {
     this.#method = greeting.authPlugin
     identity.set('server_version', greeting.serverVersion)
     identity.set('backend_pid', greeting.threadId)
-    this.#state.setCharset(charsetOfCollation(greeting.characterSet, greeting.mariadb) ?? '')
+    this.#state.serverCharset = charsetOfCollation(greeting.characterSet, greeting.mariadb) ?? ''
+    this.#state.setCharset(this.#state.serverCharset)
   }
 
   response(response: HandshakeResponse): void {
@@ -97,5 +98,4 @@ export const takeUser = (state: MysqlState, user: NewUser): void => {
     identity.set('application_name', user.program || undefined)
   }
   if (user.charset !== undefined) state.setCharset(user.charset)
-  state.loginCharset = state.charset
 }

@@ -62,8 +62,8 @@ export class MysqlState {
   #mariadb = false
   /** how values are read by now: a new object at each change */
   valueOptions: ValueOptions
-  /** of the log-in, to which SET NAMES DEFAULT and the like go back */
-  loginCharset = ''
+  /** the server's own, of its greeting: what SET NAMES DEFAULT and COM_RESET_CONNECTION set */
+  serverCharset = ''
   charset = ''
   decoding: TextDecoding = UTF8
   form: TextForm = BACKSLASHES

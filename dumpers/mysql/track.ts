@@ -12,6 +12,7 @@ import type { Meaning } from './meaning.ts'
 import type { SessionChange } from './packets.ts'
 import type { MysqlState } from './state.ts'
 import { IDLE, IN_TRANSACTION } from './transaction.ts'
+import type { NewUser } from './user.ts'
 
 /** The status flags of an OK or EOF that ends a result of the command. */
 export const onStatus = (state: MysqlState, command: Command, status: number): void => {
@@ -59,7 +60,7 @@ export const onDone = (state: MysqlState, command: Command, error: ServerError |
 const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined): void => {
   const { database, charset, prepares, deallocates } = meaning
   if (database !== undefined) state.identity.set('database', database)
-  if (charset !== undefined) state.setCharset(charset === 'default' ? state.loginCharset : charset)
+  if (charset !== undefined) state.setCharset(charset === 'default' ? state.serverCharset : charset)
   if (prepares?.text !== undefined && text !== undefined)
     state.names.set(prepares.name, {
       text: prepares.text,
@@ -73,6 +74,17 @@ const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined)
 /** COM_RESET_CONNECTION succeeded. */
 export const onReset = (state: MysqlState): void => {
   state.reset('reset_connection')
+  state.setCharset(state.serverCharset)
+}
+
+/** Whom a body that cannot be read names: the session is another's, and nobody knows whose. */
+const NOBODY: NewUser = {
+  username: undefined,
+  database: undefined,
+  charset: undefined,
+  method: undefined,
+  attributes: undefined,
+  program: undefined,
 }
 
 /** COM_CHANGE_USER was answered, or never will be. */
@@ -88,14 +100,15 @@ export const tellChangeUser = (
   if (outcome === 'success') {
     state.reset('change_user')
     state.flush()
-    if (user !== undefined) takeUser(state, user)
+    takeUser(state, user ?? NOBODY)
   }
   state.emit({
     event: 'change_user',
     at: command.at,
     who: identity.who,
     outcome,
-    ...(user === undefined ? { malformed: true } : { new_username: user.username }),
+    ...(user === undefined ? { malformed: true } : {}),
+    ...(user?.username === undefined ? {} : { new_username: user.username }),
     ...(user?.database === undefined ? {} : { new_database: user.database }),
     ...(before === undefined ? {} : { previous_username: before }),
     ...(command.method === undefined ? {} : { auth_method: command.method }),

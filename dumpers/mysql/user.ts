@@ -9,7 +9,7 @@ const MAX_ATTRIBUTES = 4096
 
 /** Whom a log-in, or COM_CHANGE_USER, names. */
 export interface NewUser {
-  readonly username: string
+  readonly username: string | undefined
   readonly database: string | undefined
   readonly charset: string | undefined
   readonly method: string | undefined
@@ -27,16 +27,31 @@ export const newUser = (
   const charset = collation === undefined ? undefined : charsetOfCollation(collation, mariadb)
   const decoding = charset === undefined ? before : decodingOfCharset(charset)
   const text = (bytes: Bytes): string => decoding.text(bytes)
-  const pairs: Record<string, string> = {}
-  for (let i = 0; i + 1 < connectAttrs.length; i += 2)
-    pairs[text(connectAttrs[i] as Bytes)] = text(connectAttrs[i + 1] as Bytes)
-  const json = connectAttrs.length === 0 ? undefined : JSON.stringify(pairs).slice(0, MAX_ATTRIBUTES)
+  const attributes = readAttributes(connectAttrs, text)
   return {
     username: text(packet.username),
     database: packet.database && text(packet.database),
     charset,
     method: packet.authPlugin,
-    attributes: json,
-    program: pairs.program_name,
+    attributes: attributes && JSON.stringify(attributes),
+    program: attributes?.program_name,
   }
+}
+
+/** What comes behind too many characters is left out. */
+const readAttributes = (
+  parts: readonly Bytes[],
+  text: (bytes: Bytes) => string,
+): Record<string, string> | undefined => {
+  if (parts.length === 0) return undefined
+  const pairs: Record<string, string> = Object.create(null)
+  let room = MAX_ATTRIBUTES
+  for (let i = 0; i + 1 < parts.length; i += 2) {
+    const name = text(parts[i] as Bytes)
+    const value = text(parts[i + 1] as Bytes)
+    room -= name.length + value.length
+    if (room < 0) break
+    pairs[name] = value
+  }
+  return pairs
 }
