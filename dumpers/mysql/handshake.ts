@@ -38,8 +38,12 @@ interface Answer {
   readonly sqlstate: string
 }
 const HANDSHAKE_ERROR: Answer = { number: 1043, sqlstate: '08S01' }
-/** CR_CONN_HOST_ERROR: what a router of MySQL's own says of a server that it cannot reach. */
-const UNREACHABLE: Answer = { number: 2003, sqlstate: 'HY000' }
+/**
+ * ER_CONNECT_TO_FOREIGN_DATA_SOURCE. MySQL's router says 2003, a client's own number
+ * (CR_CONN_HOST_ERROR), which
+ * libmariadb takes for a malformed packet.
+ */
+const UNREACHABLE: Answer = { number: 1429, sqlstate: 'HY000' }
 const ANSWERS: Readonly<Record<string, Answer>> = {
   connection_limit: { number: 1040, sqlstate: '08004' },
   not_allowed: { number: 1130, sqlstate: 'HY000' },
@@ -76,7 +80,8 @@ const ZSTD_HIDDEN =
 
 /**
  * Does the client speak first, and as that of the X protocol does: uint32 length, a type from
- * CON_CAPABILITIES_GET to SESS_AUTHENTICATE_START? A server of this protocol refuses it, for sequence id 0 is
+ * CON_CAPABILITIES_GET to SESS_AUTHENTICATE_START? A server of this protocol refuses it, for sequence id
+ * 0 is
  * out of order in a log-in.
  */
 const isMysqlx = (bytes: Bytes): boolean => {

@@ -331,8 +331,8 @@ describe('a refusal', () => {
     ['shutdown', 1053],
     ['login_timeout', 1159],
     ['tls_refused', 1043],
-    ['dial_refused', 2003],
-    ['anything else', 2003],
+    ['dial_refused', 1429],
+    ['anything else', 1429],
   ])('%s is an ERR packet in place of the greeting, number %i', (reason, number) => {
     expect(refusal({ reason, message: 'no' })).toEqual(
       packet(0, Buffer.from([0xff]), uint16(number), latin1('no')),
