@@ -39,9 +39,8 @@ interface Answer {
 }
 const HANDSHAKE_ERROR: Answer = { number: 1043, sqlstate: '08S01' }
 /**
- * ER_CONNECT_TO_FOREIGN_DATA_SOURCE. MySQL's router says 2003, a client's own number
- * (CR_CONN_HOST_ERROR), which
- * libmariadb takes for a malformed packet.
+ * ER_CONNECT_TO_FOREIGN_DATA_SOURCE. MySQL's router says 2003, a client's own number (CR_CONN_HOST_ERROR),
+ * which libmariadb takes for a malformed packet.
  */
 const UNREACHABLE: Answer = { number: 1429, sqlstate: 'HY000' }
 const ANSWERS: Readonly<Record<string, Answer>> = {
