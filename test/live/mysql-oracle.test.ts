@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { describeLive } from '../support/live.ts'
 import { startMariaDb } from '../support/mariadb.ts'
-import { type MyTarget, mariadbConnector, mariadbInfile, mysql2 } from '../support/my-clients.ts'
+import { BATCH, type MyTarget, mariadbConnector, mariadbInfile, mysql2 } from '../support/my-clients.ts'
 import { cliArguments, MARIADB_CLI } from '../support/my-server.ts'
 import { mySqlCorpus } from '../support/my-sql-corpus.ts'
 import { type Audited, type MyStage, openStage } from '../support/my-stage.ts'
 import { startMysql56 } from '../support/mysql56.ts'
 import { run, runOk } from '../support/programs.ts'
+import type { AuditRecord } from '../support/records.ts'
 import { hasServer, PYTHON } from '../support/servers.ts'
 
 type Workload = (port: number) => Promise<string>
@@ -54,12 +55,52 @@ const libmariadb =
 
 const SAME = { findings: [], silence: [] }
 
+/** Results that MariaDB does not count as rows sent: of maintenance, of no SQL at all, of cursors. */
+const isUncounted = ({ query, protocol, fetches }: AuditRecord): boolean =>
+  fetches !== undefined ||
+  protocol === 'command' ||
+  /^\s*(?:analyze|check|optimize|handler)\b/i.test(query ?? '')
+
+/** The row of OUT parameters is not counted either. */
+const outRows = (results: unknown): number =>
+  Array.isArray(results) ? results.filter((each) => String(each).startsWith('OUT ')).length : 0
+
+/** Rows that our records tell of, and that the server counts. */
+const rowsOf = (records: readonly AuditRecord[]): number =>
+  records
+    .filter((record) => record.event === 'statement' && !isUncounted(record))
+    .reduce((sum, { rows_returned, results }) => sum + Number(rows_returned ?? 0) - outRows(results), 0)
+
 /** What must hold of any workload: nothing is missing, invented, lost or undecoded, and results are equal. */
-const verdict = ({ findings, records, result, expected }: Audited & { expected?: string }) => {
+const verdict = (audited: Audited & { expected?: string }) => {
+  const { findings, records, result, expected, rowsSent } = audited
   if (expected !== undefined) expect(result).toBe(expected)
+  if (rowsSent !== undefined) expect(rowsOf(records)).toBe(rowsSent)
   const silence = records.filter(({ event }) => event === 'gap' || event === 'audit.loss')
   return { findings, silence }
 }
+
+/** Rows of all bulk executes of a text, which the server's log does not tell. */
+const bulkRows = (records: readonly AuditRecord[], text: RegExp): unknown[] =>
+  records
+    .filter(({ protocol, query }) => protocol === 'bulk' && text.test(query ?? ''))
+    .flatMap(({ bind_values }) => [...(bind_values ?? [])])
+
+/** A row of a batch as records spell it. */
+const asText = (row: readonly unknown[]): (string | null)[] =>
+  row.map((value) => {
+    if (value === null) return null
+    return Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : String(value)
+  })
+
+/** What the C program gives to its UPDATE: values, NULL, DEFAULT and IGNORE. */
+const UPDATED = [
+  ['\\IGNORE', '1.5', '11'],
+  ["it's; two", '\\DEFAULT', '12'],
+  ['', null, '13'],
+  ['\\IGNORE', '9', '14'],
+  [null, '\\DEFAULT', '15'],
+]
 
 const PLAIN_AND_COMPRESSED = [
   ['plain', false],
@@ -80,7 +121,7 @@ afterAll(() => {
 let mariadb: MyStage
 
 beforeAll(async () => {
-  if (await hasServer('mariadb')) mariadb = await openStage(await startMariaDb())
+  if (await hasServer('mariadb')) mariadb = await openStage(await startMariaDb(), { countsRows: true })
 })
 
 afterAll(() => mariadb?.close())
@@ -140,6 +181,7 @@ await describeLive("MariaDB's general log is the oracle: clients", ['mariadb'], 
     expect(audited.matched.query).toBeGreaterThan(35)
     expect(audited.matched.execute).toBeGreaterThan(80)
     expect(audited.matched.bulk).toBeGreaterThan(2)
+    expect(bulkRows(audited.records, /^INSERT INTO connector \(id, t, b, n\)/)).toEqual(BATCH.map(asText))
     expect(audited.values).toBeGreaterThan(140)
   })
 
@@ -182,6 +224,9 @@ await describeLive("MariaDB's general log is the oracle: libmariadb", ['mariadb'
     // the one that failed may stand for the line of its twin or for none
     expect(audited.matched.bulk).toBeGreaterThan(3)
     expect(audited.records.filter(({ protocol }) => protocol === 'bulk')).toHaveLength(5)
+    expect(bulkRows(audited.records, /^UPDATE bulk/)).toEqual(UPDATED)
+    const squares = Array.from({ length: 1000 }, (_, n) => [String(n * n)])
+    expect(bulkRows(audited.records, /^INSERT INTO many/)).toEqual(squares)
     expect(audited.matched.command).toBeGreaterThan(7)
     expect(audited.values).toBeGreaterThan(300)
   })

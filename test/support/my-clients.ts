@@ -183,7 +183,8 @@ const mariadbText = async (connection: mariadb.Connection, got: unknown[]): Prom
   got.push(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : failure(answer.reason))))
 }
 
-const BATCH = Array.from({ length: 150 }, (_, n) => [
+/** Rows of the batch that {@link mariadbConnector} inserts. */
+export const BATCH = Array.from({ length: 150 }, (_, n) => [
   n + 100,
   n % 5 === 0 ? null : `batched ${n}; 'x'`,
   n % 3 === 0 ? null : Buffer.from([n, 0, 255]),
