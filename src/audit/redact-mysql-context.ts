@@ -20,6 +20,8 @@ interface Bracket {
   argument: number
   /** a query within it has its own names and literals */
   hasQuery: boolean
+  /** it stands in another one's secret argument */
+  readonly isWithinSecret: boolean
 }
 
 /** What a literal is by its place. */
@@ -65,12 +67,12 @@ export class MysqlContext {
     this.#words++
     if (this.#words === 1) this.#begin(word)
     else if (this.#words <= 4) this.#early(word)
-    if (word === 'select') this.#isQuery = this.#markQuery()
+    if (word === 'select' && this.verb !== 'grant') this.#isQuery = this.#markQuery()
     if (PROGRAMS.has(word) && (this.verb === 'create' || this.verb === 'alter') && !this.#isUser)
       this.isHeader = true
     if (this.#setPassword === 'user' && word === 'to') this.#setPassword = 'value'
     this.#authenticate(word)
-    this.#assignName(word)
+    this.#assignName(word, true)
     this.#step(word, true)
   }
 
@@ -78,7 +80,7 @@ export class MysqlContext {
   name(name: string): void {
     this.#words++
     if (this.#authentication === 'plugin') this.#authentication = 'inside'
-    this.#assignName(name)
+    this.#assignName(name, false)
     this.#step(name, true)
   }
 
@@ -94,7 +96,8 @@ export class MysqlContext {
   /** Any other token. */
   other(raw: string): void {
     if (raw === '(') {
-      this.#brackets.push({ name: this.last, argument: 0, hasQuery: false })
+      const isWithinSecret = this.inSecretArgument
+      this.#brackets.push({ name: this.last, argument: 0, hasQuery: false, isWithinSecret })
     } else if (raw === ')') {
       this.#brackets.pop()
       if (this.#brackets.length < this.#authenticationIn) this.#authentication = 'none'
@@ -125,13 +128,10 @@ export class MysqlContext {
 
   /** In an argument that is a password or a key? */
   get inSecretArgument(): boolean {
-    for (let at = this.#brackets.length - 1; at >= 0; at--) {
-      const { name, argument, hasQuery } = this.#brackets[at]!
-      if (hasQuery) return false
-      const secret = SECRET_ARGUMENTS.get(name)
-      if (secret === 'all' || secret === argument) return true
-    }
-    return false
+    const bracket = this.#brackets.at(-1)
+    if (bracket === undefined || bracket.hasQuery) return false
+    const secret = SECRET_ARGUMENTS.get(bracket.name)
+    return bracket.isWithinSecret || secret === 'all' || secret === bracket.argument
   }
 
   /** Does a secret belong here, if the text ends? */
@@ -205,6 +205,9 @@ export class MysqlContext {
       this.#authentication = 'begun'
       this.#authenticationIn = this.#brackets.length
     } else if (this.#authentication === 'none') return
+    // GROUP BY identified WITH ROLLUP
+    else if (this.#authentication === 'begun' && this.#isQuery && word !== 'by')
+      this.#authentication = 'none'
     else if (word === 'with' || word === 'via')
       this.#authentication = this.#authentication === 'begun' ? 'plugin' : 'none'
     else if (word === 'or') this.#authentication = 'plugin'
@@ -215,10 +218,11 @@ export class MysqlContext {
     else this.#authentication = 'inside'
   }
 
-  #assignName(name: string): void {
+  #assignName(name: string, isKeyword: boolean): void {
     if (this.#setting === 'name') {
       const isFirst = this.last === 'set' || this.last === ','
-      if (name === 'password' && isFirst && this.verb === 'set') this.#setPassword = 'user'
+      // in quotes it is a variable
+      if (isKeyword && name === 'password' && isFirst && this.verb === 'set') this.#setPassword = 'user'
       // a column of a trigger's row
       const isColumn = this.last === '.' && /^(?:new|old)$/.test(this.beforeLast)
       this.#isSecretSetting ||= !isColumn && isSecretSetting(name)

@@ -29,8 +29,9 @@ export const redact = (event: AuditEvent): AuditEvent => {
       return redactAuth(event)
     case 'session.end':
       return redactStrings(event, event, ['end_detail', ...ERROR_KEYS])
-    case 'txn.end':
     case 'change_user':
+      return redactStrings(event, event, ['new_username', 'new_database', ...ERROR_KEYS])
+    case 'txn.end':
       return redactStrings(event, event, ERROR_KEYS)
     default:
       return 'who' in event ? patched(event, event.who, undefined) : event

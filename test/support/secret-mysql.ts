@@ -50,6 +50,14 @@ export const MYSQL_SECRETS: readonly (readonly [text: string, masked: string])[]
     "GRANT ALL ON *.* TO 'bob'@'%' IDENTIFIED BY 'hunter2' WITH GRANT OPTION",
     "GRANT ALL ON *.* TO 'bob'@'%' IDENTIFIED BY <redacted> WITH GRANT OPTION",
   ],
+  [
+    "grant select, insert on d.* to bob identified with mysql_native_password as 'hunter2' require ssl",
+    'grant select, insert on d.* to bob identified with mysql_native_password as <redacted> require ssl',
+  ],
+  [
+    "create procedure p() begin set `password` = concat(f('x'), 'hunter2'), a = f('b'); end",
+    "create procedure p() begin set `password` = concat(f(<redacted>), <redacted>), a = f('b'); end",
+  ],
   ["set password = 'hunter2'", 'set password = <redacted>'],
   ["SET PASSWORD = PASSWORD('hunter2')", 'SET PASSWORD = PASSWORD(<redacted>)'],
   [

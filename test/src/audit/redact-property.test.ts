@@ -42,9 +42,7 @@ const secrets = fc
       /[QXZ9]{2}/.test(text) &&
       !text.includes('$tag$') &&
       !text.endsWith('$') &&
-      !/\$[a-zéß]*\$/.test(text) &&
-      // half of a wide character, perhaps: then the dashes begin a comment, and that is not masked
-      !/[éß]['\\].*--/.test(text),
+      !/\$[a-zéß]*\$/.test(text),
   )
 
 const randomCase = (text: string, upper: readonly boolean[]): string =>
@@ -82,7 +80,9 @@ describe('properties', () => {
               error_context: `SQL statement "${text}", ${value}`,
             }),
           ) as Statement
-          const json = JSON.stringify(event)
+          // with backslashes and quotes a part of it may be code in another meaning of the text
+          const isCertain = !literal.includes('\\') || !value.includes("'")
+          const json = JSON.stringify(isCertain ? event : { ...event, text: undefined })
           expect(json).not.toContain(JSON.stringify(value).slice(1, -1))
           expect(json).not.toContain(JSON.stringify(literal).slice(1, -1))
           // with a backslash a text may have several meanings, and what is not code in all of them stays
