@@ -61,8 +61,6 @@ export class Lane {
   holePackets = 0
   /** how far it was known to reach then; what is missing behind that was noticed later */
   holeReach = 0
-  /** bytes shown and lost */
-  passed = 0
 
   constructor(from: Direction) {
     this.from = from
@@ -94,7 +92,6 @@ export class Lane {
 
   /** Bytes before `next` were shown or given up: they are done with. */
   advance(to: number): void {
-    this.passed += after(to, this.next)
     this.next = to
     if (this.holeSince !== undefined && after(this.holeReach, to) <= 0) this.holeSince = undefined
     if (this.acked !== undefined || this.sent !== undefined) this.#forgetReached()

@@ -394,22 +394,21 @@ export class TcpFlow {
     if (how !== 'force' && (isSure ? isPatient : isEarly)) return false
     const isBelieved = isSure || isAcked || how === 'force'
     if (!isBelieved || (!isSure && after(target, lane.next) > UNCONFIRMED_MOST)) return disbelieve(lane)
-    this.#lose(lane, target, at)
+    this.#lose(lane, peer, target, at)
     return true
   }
 
-  #lose(lane: Lane, target: number, at: Micros): void {
-    const bytes = after(target, lane.next)
-    // A FIN takes a number too: a single one at the end that was acknowledged is most likely that.
-    if (bytes === 1 && lane.pending.length === 0 && !lane.maybeByte) {
-      lane.maybeByte = true
-      lane.next = target
-      lane.holeSince = undefined
-      return
+  #lose(lane: Lane, peer: Lane, target: number, at: Micros): void {
+    const missing = after(target, lane.next)
+    const isLast = lane.pending.length === 0 && lane.fin === undefined && !lane.maybeByte
+    // A FIN takes a number too: the last one that was acknowledged may be that.
+    const mayEnd = isLast && (missing === 1 || peer.fin !== undefined)
+    const bytes = missing + (lane.maybeByte ? 1 : 0) - (mayEnd ? 1 : 0)
+    if (bytes > 0) {
+      this.#shown.open(this.#begunAt, this.#isMidStream)
+      this.#shown.gap(lane.from, bytes, at)
     }
-    this.#shown.open(this.#begunAt, this.#isMidStream)
-    this.#shown.gap(lane.from, lane.maybeByte ? bytes + 1 : bytes, at)
-    lane.maybeByte = false
+    lane.maybeByte = mayEnd
     lane.advance(target)
   }
 
