@@ -3,12 +3,14 @@ import type { Outcome } from '../../src/event.ts'
 import { begin } from './begin.ts'
 import { COM } from './capabilities.ts'
 import { type Command, isUnanswered } from './commands.ts'
+import { tellFiles } from './files.ts'
 import type { MysqlState } from './state.ts'
 import { tellChangeUser } from './track.ts'
 
 /** Records a command of which nobody knows what came of it, or that the server never came to. */
 export const abandon = (state: MysqlState, command: Command, outcome: Outcome, reason?: string): void => {
   const { execution, code } = command
+  if (command.files !== undefined) tellFiles(state, command)
   if (code === COM.STMT_PREPARE) state.writePrepare(command, undefined, outcome)
   else if (code === COM.CHANGE_USER) tellChangeUser(state, command, 'unknown')
   else if (execution !== undefined) {

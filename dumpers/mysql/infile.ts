@@ -21,6 +21,7 @@ export class LocalFile {
   add(bytes: Bytes, start: number, end: number): void {
     if (end === start) return
     this.bytes += end - start
+    if (this.told) return
     this.#hash ??= createHash('sha256')
     this.#hash.update(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
   }
