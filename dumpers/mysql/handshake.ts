@@ -79,9 +79,8 @@ const ZSTD_HIDDEN =
 
 /**
  * Does the client speak first, and as that of the X protocol does: uint32 length, a type from
- * CON_CAPABILITIES_GET to SESS_AUTHENTICATE_START? A server of this protocol refuses it, for sequence id
- * 0 is
- * out of order in a log-in.
+ * CON_CAPABILITIES_GET to SESS_AUTHENTICATE_START? A server of this protocol refuses it, for sequence id 0
+ * is out of order in a log-in.
  */
 const isMysqlx = (bytes: Bytes): boolean => {
   const type = bytes[HEADER] ?? 0
