@@ -1,4 +1,4 @@
-/** Bytes of a client that are kept undecoded while their meaning awaits the answer to an SSL or GSS request. */
+/** Bytes of a client that are kept undecoded while the answer to an SSL or GSS request is awaited. */
 import type { Bytes } from '../../src/flow.ts'
 
 const MAX_HELD = 65_536

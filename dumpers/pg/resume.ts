@@ -1,6 +1,6 @@
 /**
- * Behind lost bytes nobody knows where a message begins. The session goes on where whole chunks of the client
- * read as messages and the server's replies, one by one, are those that such messages have.
+ * Behind lost bytes nobody knows where a message begins. The session goes on where whole chunks of the
+ * client read as messages and the server's replies, one by one, are those that such messages have.
  *
  *   waiting ──chunks that read as messages, the server being idle or out of step──▶ trial
  *   trial   ──the server is done with all of them and the client speaks again, or leaves──▶ in step

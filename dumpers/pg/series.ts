@@ -16,8 +16,8 @@ export const MAX_SERIES = 262_144
 const HEADER = 5
 
 /**
- * What bytes look like: `whole` messages and nothing else; `partial`, whole ones and the beginning of another;
- * or `none`, no messages of a client that is logged in (copied data apart, which could be anything).
+ * What bytes look like: `whole` messages and nothing else; `partial`, whole ones and the beginning of
+ * another; or `none`, no messages of a client that is logged in (copied data apart, which could be anything).
  */
 export type Series = 'whole' | 'partial' | 'none'
 
