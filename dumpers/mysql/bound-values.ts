@@ -165,7 +165,7 @@ export class LongExecute {
   readonly #set: ValueSet | undefined
   readonly #stream: ValueStream | undefined
 
-  /** `bytes[start … end)`: the body's kept bytes, behind the command byte. Throws as {@link decodeExecute}. */
+  /** `bytes[start … end)`: the body's kept bytes, as {@link decodeExecute} has them; throws as it does. */
   constructor(
     bytes: Bytes,
     start: number,

@@ -62,7 +62,7 @@ describe('a full queue', () => {
     OK,
   ]
 
-  test('an execution that was not kept may have sent other types: values that hang on them are not known', () => {
+  test('after an execution that was not kept no value hangs on types that it may have sent', () => {
     const turns = [
       ...PREPARED,
       ...ran(typed(1), true),
@@ -104,8 +104,8 @@ describe('what is kept is bounded', () => {
   const slow: readonly Turn[] = [...PREPARED, sent(f.query('select sleep(10)'))]
 
   test.each<[string, readonly Turn[], (index: number) => Bytes, number]>([
-    ['queries that nobody answers', [], () => f.query(MILLION), 10_000_000],
-    ['PREPAREs that nobody answers', [], () => f.prepare(MILLION), 10_000_000],
+    ['queries that nobody answers', [], () => f.query(`select '${MILLION}'`), 10_000_000],
+    ['PREPAREs that nobody answers', [], () => f.prepare(`select '${MILLION}'`), 10_000_000],
     [
       'executions that nobody answers',
       PREPARED,
@@ -119,8 +119,8 @@ describe('what is kept is bounded', () => {
     expect(mostHeld(opening, bytes)).toBeLessThan(limit)
   })
 
-  test('long data of two hundred thousand parameters', () => {
-    const PARAMS = 50_000
+  test('long data of twenty thousand parameters', () => {
+    const PARAMS = 5000
     const definitions = Array.from({ length: PARAMS }, () => b.column('?'))
     const described = packets(1, b.prepareOk(1, 0, PARAMS), ...definitions, b.eof())
     const pieces = repeat(PARAMS, (param) => f.sendLongData(1, param, 'some data'))
@@ -140,16 +140,16 @@ describe('what is kept is bounded', () => {
     expect(most).toBeLessThan(4_000_000)
   })
 
-  test('a hundred thousand statements that are never closed', () => {
+  test('twenty thousand statements that are never closed', () => {
     const budget = { limit: 1 << 30, used: 0 }
     const session = new MysqlSession(openContext({ budget }))
     for (const turn of LOGIN) if ('bytes' in turn) session.feed(turn.from, turn.bytes, 1)
-    for (let id = 1; id <= 100_000; id++) {
+    for (let id = 1; id <= 20_000; id++) {
       session.feed('frontend', f.prepare(`select ${id}`), 2)
       session.feed('backend', packets(1, b.prepareOk(id, 0, 0)), 3)
     }
     expect(budget.used).toBeLessThan(4_000_000)
-    session.feed('frontend', Buffer.concat([f.execute(100_000), f.execute(96_000), f.execute(5)]), 4)
+    session.feed('frontend', Buffer.concat([f.execute(20_000), f.execute(16_000), f.execute(5)]), 4)
     const events = [1, 2, 3].flatMap(() => session.feed('backend', packets(1, b.ok()), 5))
     // of the newest the text, of an older one the record that has it, of one long gone nothing
     expect(
@@ -158,8 +158,8 @@ describe('what is kept is bounded', () => {
         'statement',
       ),
     ).toMatchObject([
-      { stmt_id: 100_000, text: { text: 'select 100000' } },
-      { stmt_id: 96_000, text: undefined, prepare_seq: 96_000 },
+      { stmt_id: 20_000, text: { text: 'select 20000' } },
+      { stmt_id: 16_000, text: undefined, prepare_seq: 16_000 },
       { stmt_id: 5, text: undefined, prepare_seq: undefined, reason: 'text_unknown' },
     ])
     session.close(6)
@@ -178,7 +178,7 @@ describe('what is kept is bounded', () => {
   test('random commands', () => {
     const random = seededRandom(7)
     const bytes = () => command(Math.floor(random() * 40), randomBytes(random, Math.floor(random() * 200)))
-    expect(mostHeld(PREPARED, bytes, 20_000)).toBeLessThan(10_000_000)
+    expect(mostHeld(PREPARED, bytes, 5000)).toBeLessThan(10_000_000)
   })
 })
 
