@@ -246,6 +246,8 @@ export interface Gap extends EventBase {
   readonly gap_reason: GapReason
   readonly direction?: '->' | '<-'
   readonly gap_bytes?: number
+  /** captures: packets that were dropped before they were captured; of no connection */
+  readonly gap_packets?: number
   /** short words for a person; never bytes of the traffic */
   readonly detail?: string
 }

@@ -39,6 +39,8 @@ export interface LiveOptions extends TcpdumpOptions {
   readonly backOff?: number
   /** how often counters are asked for, in milliseconds */
   readonly countEvery?: number
+  /** a child that does not end is killed after so many milliseconds */
+  readonly killAfter?: number
 }
 
 /** Packets may be on their way for so long: tcpdump takes them from the kernel in batches. */
@@ -178,14 +180,14 @@ export class LiveCapture {
    * Everything it captured was handed on when this resolves.
    */
   async stop(now: Promise<unknown> = new Promise(() => {})): Promise<void> {
-    const { immediateMode } = this.#options
+    const { immediateMode, killAfter = KILL_AFTER_MS } = this.#options
     if (this.#child !== undefined) await Promise.race([after(immediateMode ? IMMEDIATE_MS : BATCH_MS), now])
     this.#isStopping = true
     clearInterval(this.#counting)
     this.#wake.abort()
     const child = this.#child
     child?.process.kill('SIGTERM')
-    const killer = setTimeout(() => child?.process.kill('SIGKILL'), KILL_AFTER_MS)
+    const killer = setTimeout(() => child?.process.kill('SIGKILL'), killAfter)
     await this.#running
     clearTimeout(killer)
   }

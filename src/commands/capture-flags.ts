@@ -1,4 +1,4 @@
-/** Flags of `querytap read` and `querytap probe` that stand for options of the configuration, as in tcpdp. */
+/** Flags of `querytap read` and `probe` that stand for options of the configuration, as in tcpdp. */
 import type { OptionFlag } from './flags.ts'
 
 const TARGET: OptionFlag = {

@@ -24,8 +24,8 @@ export interface CaptureRunOptions {
 const ID_LETTERS = 26
 
 /**
- * Ids of connections by the packet that shows them first, its time and its bytes: the same whenever the packet
- * is read, and no other's.
+ * Ids of connections by the packet that shows them first, its time and its bytes: the same whenever that
+ * packet is read, and no other's.
  */
 export class PacketIds {
   #record: CaptureRecord | undefined

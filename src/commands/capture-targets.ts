@@ -1,4 +1,4 @@
-/** Which connections a capture is to show, and by which dumper: from `-t` and `-d`, or from what they imply. */
+/** Which connections a capture is to show, and by which dumper: `-t` and `-d`, or what they imply. */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Config } from '../../config/load.ts'
@@ -44,8 +44,8 @@ const noDumper = (): ConfigError =>
   new ConfigError(
     'usage',
     '--dumper',
-    'the dialect is wanted: -d pg, -d mysql, -d hex, -d conn or -d ./MODULE.mjs, or a target by whose port ' +
-      'it can be told: -t 5432, -t 3306',
+    'the dialect is wanted: -d pg, -d mysql, -d hex, -d conn or -d ./MODULE.mjs, or a target by whose ' +
+      'port it can be told: -t 5432, -t 3306',
   )
 
 const noTarget = (dumper: Dumper): ConfigError =>

@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../errors.ts'
-import { READ_FLAGS } from './capture-flags.ts'
+import { PROBE_FLAGS, READ_FLAGS } from './capture-flags.ts'
 import { addFlags, PROXY_FLAGS, toldFlags } from './flags.ts'
 import { readVersion } from './version.ts'
 
@@ -19,7 +19,6 @@ const FAILED = 1
 const WRONG_USE = 2
 
 const LATER: readonly (readonly [name: string, doc: string])[] = [
-  ['probe', 'live capture'],
   ['verify', 'checking the integrity of audit logs'],
 ]
 
@@ -29,6 +28,7 @@ Examples:
   querytap proxy -l :15432 -r db.example.com:5432 --stdout
   querytap proxy -l :13306 -r db.example.com:3306        the same for MySQL and MariaDB
   querytap proxy -c /etc/querytap/querytap.toml
+  querytap probe -i eth0 -t 5432 --stdout                beside the server, without touching its traffic
   querytap read dump.pcap.gz -t 5432                     the same audit from captured packets
   querytap config > querytap.toml                        every option, explained
 `
@@ -68,6 +68,7 @@ class Program {
       .helpCommand('help [command]', 'explain a command')
       .addHelpText('after', EXAMPLES)
     this.#addProxy(program)
+    this.#addProbe(program)
     this.#addRead(program)
     this.#addConfig(program)
     this.#addDemo(program)
@@ -90,6 +91,20 @@ class Program {
       const flags = toldFlags(command, PROXY_FLAGS)
       const config = loadConfig({ file, flags, env: this.#io.env, needsListener: true })
       this.#exitCode = await runProxy(config, { stdout: config.dumpLog.stdout })
+    })
+  }
+
+  #addProbe(program: Command): void {
+    const command = program.command('probe').description('capture live traffic by tcpdump and audit it')
+    addFlags(command.option(...CONFIG_FLAG), PROBE_FLAGS).action(async () => {
+      const [{ loadConfig }, { runProbe }] = await Promise.all([
+        import('../../config/load.ts'),
+        import('./probe.ts'),
+      ])
+      const { config: file } = command.opts<{ config?: string }>()
+      const flags = toldFlags(command, PROBE_FLAGS)
+      const config = loadConfig({ file, flags, env: this.#io.env, hasListeners: false })
+      this.#exitCode = await runProbe(config, { stdout: config.dumpLog.stdout })
     })
   }
 

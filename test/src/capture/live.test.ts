@@ -28,7 +28,7 @@ const open = (script: string, more: Partial<LiveOptions> = {}): { live: LiveCapt
   const seen: Seen = { records: 0, losses: [], details: [] }
   const live = new LiveCapture({
     ...{ interface: 'lo', filter: 'tcp', bufferBytes: 1 << 20, immediateMode: true, log: silentLog },
-    command: ['/bin/sh', '-c', script, 'sh'],
+    command: ['/bin/sh', '-c', `trap : USR1; ${script}`, 'sh'],
     onRecord: () => {
       seen.records++
     },

@@ -10,9 +10,11 @@ const runProxy = vi.hoisted(() =>
   vi.fn<(config: Config, options: { stdout: boolean }) => Promise<number>>(),
 )
 const runRead = vi.hoisted(() => vi.fn<(config: Config, options: object) => Promise<number>>())
+const runProbe = vi.hoisted(() => vi.fn<(config: Config, options: object) => Promise<number>>())
 const runDemo = vi.hoisted(() => vi.fn<(options: object) => Promise<number>>())
 vi.mock('../../../src/commands/proxy.ts', () => ({ runProxy }))
 vi.mock('../../../src/commands/read.ts', () => ({ runRead }))
+vi.mock('../../../src/commands/probe.ts', () => ({ runProbe }))
 vi.mock('../../../src/commands/demo.ts', () => ({ runDemo }))
 
 let directory = ''
@@ -22,6 +24,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }))
 beforeEach(() => {
   runProxy.mockReset().mockResolvedValue(0)
+  runProbe.mockReset().mockResolvedValue(0)
   runRead.mockReset().mockResolvedValue(0)
   runDemo.mockReset().mockResolvedValue(0)
 })
@@ -68,7 +71,6 @@ describe('commands', () => {
   })
 
   test.each([
-    [['probe', '-i', 'eth0', '-t', '3306', '-B', '2MB', '-d', 'mysql'], 'probe: live capture'],
     [['verify', 'dump.log', '--expect-seal', 'x'], 'verify: checking the integrity of audit logs'],
   ])('%j comes later', async (argv, what) => {
     expect(await run(argv)).toEqual({
@@ -234,4 +236,41 @@ describe('read', () => {
       expect(runRead).not.toHaveBeenCalled()
     },
   )
+})
+
+describe('probe', () => {
+  test("takes tcpdp's flags", async () => {
+    const flags = [
+      '-i',
+      'eth0',
+      '-t',
+      '3306',
+      '-d',
+      'mysql',
+      '-B',
+      '4MB',
+      '--immediate-mode',
+      '-s',
+      '1500B',
+    ]
+    const more = ['--filter', 'tcp port 3306 or udp', '--stdout', '--proxy-protocol', '--pidfile', '/p']
+    expect(await run(['probe', ...flags, ...more, ...nothing()])).toMatchObject({ code: 0, err: '' })
+    const [config, options] = runProbe.mock.calls[0] ?? []
+    expect(config?.probe).toMatchObject({
+      interface: 'eth0',
+      target: '3306',
+      bufferSize: 4 << 20,
+      immediateMode: true,
+      snapshotLength: '1500B',
+      filter: 'tcp port 3306 or udp',
+    })
+    expect(config?.querytap).toMatchObject({ dumper: 'mysql', pidfile: '/p', proxyProtocol: true })
+    expect(options).toEqual({ stdout: true })
+  })
+
+  test('takes [probe] of a file in which listeners stand as well', async () => {
+    const text = '[probe]\ninterface = "lo"\n[[listener]]\nlistenAddr = ":1"\nremoteAddr = "db:5432"\n'
+    expect((await run(['probe', '-d', 'pg', '-c', fileWith(text)])).code).toBe(0)
+    expect(runProbe.mock.calls[0]?.[0].probe.interface).toBe('lo')
+  })
 })
