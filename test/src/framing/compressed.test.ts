@@ -30,7 +30,7 @@ const run = (chunks: readonly Bytes[], compression: Compression = 'zlib'): Told 
   )
   for (const chunk of chunks) {
     const used = framer.feed(chunk)
-    if (!framer.stopped) expect(used).toBe(chunk.length)
+    if (!framer.stopped && used !== chunk.length) throw new Error(`${used} of ${chunk.length} used`)
     mostHeld = Math.max(mostHeld, framer.held)
   }
   return { plain: Buffer.concat(pieces), lost, midFrame: framer.midFrame, mostHeld }
@@ -87,7 +87,7 @@ describe.each(TABLE)('%s', (_, stream, plain, lost) => {
 })
 
 test('whatever is sent comes out, however it is framed and split', () => {
-  const plans = fc.array(fc.record({ size: fc.integer({ min: 1, max: 3000 }), stored: fc.boolean() }), {
+  const plans = fc.array(fc.record({ size: fc.integer({ min: 1, max: 1000 }), stored: fc.boolean() }), {
     maxLength: 12,
   })
   fc.assert(
@@ -99,7 +99,7 @@ test('whatever is sent comes out, however it is framed and split', () => {
       expect(told.plain).toEqual(Buffer.concat(plains))
       expect([told.lost, told.midFrame]).toEqual([false, false])
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })
 

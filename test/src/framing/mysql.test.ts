@@ -33,7 +33,7 @@ const framesOf = (chunks: readonly Bytes[], keep: (first: number) => number): To
     },
   }
   const framer = new MysqlFramer(handler)
-  for (const chunk of chunks) expect(framer.feed(chunk)).toBe(chunk.length)
+  expect(chunks.every((chunk) => framer.feed(chunk) === chunk.length)).toBe(true)
   expect([framer.midFrame, framer.held]).toEqual([false, 0])
   return told
 }
@@ -110,7 +110,7 @@ describe('payloads of several packets', () => {
   test.each([MAX - 1, MAX, MAX + 1, 2 * MAX, 2 * MAX + 7])('%i bytes are joined', (length) => {
     const { payload, stream } = long(length)
     const more = Buffer.concat([stream, packet(0, '\x0e')])
-    for (const size of [more.length, 65_536, 999_983]) {
+    for (const size of length > 2 * MAX ? [999_983] : [more.length, 65_536]) {
       const seen: Bytes[] = []
       const headers: number[][] = []
       const framer = new MysqlFramer({
