@@ -66,7 +66,11 @@ const isSingle = (first: Buffer): boolean =>
   [0x00, 0xff, 0x0a].includes(first[HEADER] as number)
 
 /** Logs in without a password; rejects when the connection ends, or the server says no. */
-export const connectRawMysql = async (port: number, user: string): Promise<RawMysqlClient> => {
+export const connectRawMysql = async (
+  port: number,
+  user: string,
+  readBytes = READ_BYTES,
+): Promise<RawMysqlClient> => {
   let first: Buffer = Buffer.alloc(0)
   let tail: Buffer = Buffer.alloc(0)
   let bytes = 0
@@ -96,7 +100,7 @@ export const connectRawMysql = async (port: number, user: string): Promise<RawMy
     host: '127.0.0.1',
     noDelay: true,
     onread: {
-      buffer: Buffer.allocUnsafe(READ_BYTES),
+      buffer: Buffer.allocUnsafe(readBytes),
       callback: (length, buffer) => {
         arrived(Buffer.from(buffer.buffer, buffer.byteOffset, length))
         return true
