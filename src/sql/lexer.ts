@@ -184,7 +184,7 @@ export class Lexer {
     }
   }
 
-  /** A cursor may have begun within one: `*` and `/` are not side by side in any expression, but in front of a comment. */
+  /** A cursor may have begun within one; no expression has `*` and `/` side by side but before a comment. */
   #closesExecutable(at: number): boolean {
     return this.#inExecutable || (!this.#skipExecutable && this.text.charCodeAt(at + 2) !== STAR)
   }
