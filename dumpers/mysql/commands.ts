@@ -68,6 +68,8 @@ export class Command {
   user: NewUser | undefined = undefined
   /** CHANGE_USER: the method by which the client proves it */
   method: string | undefined = undefined
+  /** CHANGE_USER: packets that the server asked for and that have yet to come */
+  owed = 0
   /** files that the client sent for it */
   files: LocalFile[] | undefined = undefined
   /** how many files the server has asked for */

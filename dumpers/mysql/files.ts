@@ -22,7 +22,18 @@ export const askForFile = (
   file.name = decoding.text(bytes, start, end)
   if (!decoding.valid(bytes, start, end, file.name))
     file.nameHex = `\\x${bytes.toString('hex', start, end)}`
+  if (state.compressed) takeQueued(state, command, file)
   if (!file.ended) state.file = file
+}
+
+/** Where ids say nothing, packets of a file that came before it was asked for were taken for commands. */
+const takeQueued = ({ queue }: MysqlState, command: Command, file: LocalFile): void => {
+  for (let next = command.next; next !== undefined && !file.ended; next = command.next) {
+    const { body, length } = next
+    queue.dropSecond()
+    if (length === 0) file.ended = true
+    else if (body !== undefined) file.addPacket(body, length)
+  }
 }
 
 /** Gives the events of the files that were asked for. */
@@ -31,6 +42,7 @@ export const tellFiles = (state: MysqlState, { execution, files }: Command): voi
   for (const file of files) {
     if (file.told || file.name === undefined) continue
     file.told = true
+    const sha256 = file.sha256()
     state.emit({
       event: 'local_infile',
       at: file.asked,
@@ -39,7 +51,7 @@ export const tellFiles = (state: MysqlState, { execution, files }: Command): voi
       infile_name: file.name,
       ...(file.nameHex === undefined ? {} : { infile_name_hex: file.nameHex }),
       infile_bytes: file.bytes,
-      ...(file.bytes === 0 ? {} : { infile_sha256: file.sha256() as string }),
+      ...(sha256 === undefined ? {} : { infile_sha256: sha256 }),
       duration_us: Math.max(0, state.now - file.asked),
     })
   }

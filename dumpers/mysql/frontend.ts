@@ -21,8 +21,6 @@ export class FrontendPayloads implements PayloadHandler {
   readonly #quit: () => void
   /** a packet came whose place nobody can tell */
   readonly #stray: () => void
-  /** packets are wrapped in others: nobody looks at the sequence ids inside */
-  compressed = false
   #lastSeq = 0
   #inFile: LocalFile | undefined
   #beyond = false
@@ -40,11 +38,11 @@ export class FrontendPayloads implements PayloadHandler {
     this.#lastSeq = seq
     this.#beyond = false
     this.#long = undefined
-    if (seq !== 0 || this.#state.file !== undefined || this.compressed) {
+    if (seq !== 0 || this.#state.file !== undefined || this.#state.compressed) {
       this.#inFile = this.#fileOf(seq, before)
       if (this.#inFile !== undefined) return first < 0 ? 0 : FILE_KEEP
       if (this.#isAnswer(seq)) return SKIP
-      if (seq !== 0 && !this.compressed) {
+      if (seq !== 0 && !this.#state.compressed) {
         this.#stray()
         return SKIP
       }
@@ -61,7 +59,7 @@ export class FrontendPayloads implements PayloadHandler {
     const open = state.file
     if (open !== undefined && (open.name !== undefined || seq !== 0 || before === LAST_SEQ)) return open
     state.file = undefined
-    if (seq === 0 || this.compressed) return undefined
+    if (seq === 0 || state.compressed) return undefined
     const { tail } = state.queue
     if (tail === undefined || (tail.code !== COM.QUERY && tail.code !== COM.STMT_EXECUTE)) return undefined
     tail.files ??= []
@@ -70,10 +68,17 @@ export class FrontendPayloads implements PayloadHandler {
     return state.file
   }
 
-  /** An answer to what the server asks during COM_CHANGE_USER: a secret. */
+  /**
+   * An answer to what the server asks during COM_CHANGE_USER: a secret. Where ids say nothing the server's
+   * requests are counted: it reads a packet for each.
+   */
   #isAnswer(seq: number): boolean {
     const { tail } = this.#state.queue
-    return seq !== 0 && tail?.code === COM.CHANGE_USER && (!this.compressed || tail.answered)
+    if (tail?.code !== COM.CHANGE_USER) return false
+    if (!this.#state.compressed) return seq !== 0
+    if (tail.owed === 0) return false
+    tail.owed--
+    return true
   }
 
   beyond(head: Bytes, bytes: Bytes, start: number, end: number): void {

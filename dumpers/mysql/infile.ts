@@ -17,6 +17,7 @@ export class LocalFile {
   /** its event was given */
   told = false
   #hash: Hash | undefined
+  #cut = false
 
   add(bytes: Bytes, start: number, end: number): void {
     if (end === start) return
@@ -26,8 +27,15 @@ export class LocalFile {
     this.#hash.update(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end))
   }
 
-  /** SHA-256 of what came; undefined when nothing did. */
+  /** A whole packet of which the first bytes were kept. */
+  addPacket(kept: Bytes, length: number): void {
+    this.add(kept, 0, kept.length)
+    this.bytes += length - kept.length
+    this.#cut ||= length > kept.length
+  }
+
+  /** SHA-256 of what came; undefined when nothing did, or not all of it was seen. */
   sha256(): string | undefined {
-    return this.#hash?.digest('hex')
+    return this.#cut ? undefined : this.#hash?.digest('hex')
   }
 }

@@ -38,6 +38,8 @@ const WHOLE = 0xff_ffff
 const MAX_REPLY = 65_536
 /** Shortest OK packet of 4.1; what begins with 0 and is shorter is a result without metadata. */
 const MIN_OK = 7
+/** AuthMoreData of caching_sha2_password that nothing answers: OK follows. */
+const FAST_AUTH_SUCCESS = 3
 
 /** Of a payload of the backend, once logged in. */
 export const keepOfReply = (
@@ -320,6 +322,8 @@ const onAuthentication = (
   start: number,
   end: number,
 ): void => {
+  if (first !== HEAD.OK && !(first === HEAD.AUTH_MORE_DATA && bytes[start + 1] === FAST_AUTH_SUCCESS))
+    askForAnswer(state, head)
   if (first === HEAD.EOF || first === HEAD.AUTH_NEXT_FACTOR) {
     head.method = decodeAuthSwitch(state.cursor.reset(bytes, start, end)).plugin
   } else if (first === HEAD.OK) {
@@ -330,6 +334,13 @@ const onAuthentication = (
     onChanges(state, ok.changes)
     nextTurn(state, reply)
   }
+}
+
+/** The client is to send a packet more; where ids say nothing it may be taken for a command already. */
+const askForAnswer = ({ compressed, queue }: MysqlState, head: Command): void => {
+  if (!compressed) return
+  if (head.next === undefined) head.owed++
+  else queue.dropSecond()
 }
 
 /** ERR, unless it is a report of progress. */

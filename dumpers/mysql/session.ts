@@ -340,7 +340,7 @@ export class MysqlSession implements Session {
     const { capabilities } = this.#state
     const zlib = has(capabilities, CLIENT_COMPRESS)
     if (!zlib && !has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM)) return
-    this.#commands.compressed = true
+    this.#state.compressed = true
     this.#frontend.compress(zlib ? 'zlib' : 'zstd', () => this.#lose('frontend', 'framing'))
     this.#backend.compress(zlib ? 'zlib' : 'zstd', () => this.#lose('backend', 'framing'))
   }
@@ -348,10 +348,7 @@ export class MysqlSession implements Session {
   #answer(seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void {
     const state = this.#state
     const { head } = state.queue
-    if (
-      first === HEAD.ERR &&
-      (head === undefined || (seq === 0 && !head.answered && !this.#commands.compressed))
-    ) {
+    if (first === HEAD.ERR && (head === undefined || (seq === 0 && !head.answered && !state.compressed))) {
       // the server's last word, which answers nothing
       this.fatal = readError(state, bytes, start, end) ?? this.fatal
       return

@@ -79,6 +79,8 @@ export class MysqlState {
   overflowed = false
   /** replies are lost: what is sent is recorded, what came of it is not known */
   uncertain: string | undefined
+  /** packets are wrapped in others: nobody looks at the sequence ids inside */
+  compressed = false
   /** the server runs nothing more */
   ended = false
   /** ends of transactions, told behind the record of the statement that ended them */

@@ -1,7 +1,7 @@
 /** Prepared statements, cursors, long data, bulk executions; files; a user's change. */
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
+import { CLIENT_COMPRESS, COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
 import { ofKind, type Plain, whoOf } from '../../support/canonical.ts'
 import {
   answered,
@@ -330,7 +330,7 @@ describe('COM_CHANGE_USER', () => {
   })
 
   test('keeps the connection compressed', () => {
-    const flags = MODERN | 32
+    const flags = MODERN | CLIENT_COMPRESS
     const wrapped = (from: 'frontend' | 'backend', ...bytes: Buffer[]): Turn => ({
       from,
       bytes: compressed(0, Buffer.concat(bytes)),
@@ -344,6 +344,52 @@ describe('COM_CHANGE_USER', () => {
     ])
     expect(briefs(events)).toEqual(['success select 1', 'success drop table t'])
   })
+})
+
+describe('a compressed connection, where ids say nothing', () => {
+  const login = loginOf({ flags: MODERN | CLIENT_COMPRESS })
+  const wrapped = (from: 'frontend' | 'backend', ...bytes: Buffer[]): Turn => ({
+    from,
+    bytes: compressed(0, Buffer.concat(bytes)),
+  })
+
+  test('a file that is sent before it is asked for is no command', () => {
+    const events = hold([
+      ...login,
+      wrapped(
+        'frontend',
+        f.query('load'),
+        f.fileData(2, '\x03drop table t'),
+        f.fileData(3, ''),
+        f.query('select 1'),
+      ),
+      wrapped('backend', packets(1, b.localInfile('a.csv'))),
+      wrapped('backend', packets(4, b.ok({ affected: 1 }))),
+      wrapped('backend', packets(1, b.ok())),
+    ])
+    expect(events.slice(1)).toMatchObject([
+      { event: 'local_infile', infile_bytes: 13 },
+      { text: 'load', rows_affected: 1 },
+      { text: 'select 1', outcome: 'success' },
+    ])
+  })
+
+  test.each([[true], [false]])(
+    'an answer of COM_CHANGE_USER is none, what follows is one (early: %s)',
+    (early) => {
+      const answers = [f.authResponse(2, '\x03a secret'), command(COM.QUERY, 'drop table t', 3)]
+      const events = hold([
+        ...login,
+        wrapped('frontend', f.changeUser({ user: 'bob' }), ...(early ? answers : [])),
+        wrapped('backend', packets(1, b.authSwitch())),
+        ...(early ? [] : [wrapped('frontend', ...answers)]),
+        wrapped('backend', packets(3, b.ok()), packets(1, b.ok())),
+      ])
+      expect(ofKind(events, 'change_user')).toMatchObject([{ outcome: 'success', new_username: 'bob' }])
+      expect(briefs(events)).toEqual(['success drop table t'])
+      expect(JSON.stringify(events)).not.toContain('secret')
+    },
+  )
 })
 
 describe('the database and the character set', () => {
