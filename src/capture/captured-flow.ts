@@ -23,7 +23,8 @@ const NO_BYTES = Buffer.alloc(0)
  */
 export class CapturedFlow {
   readonly #context: FlowContext
-  #facts: FlowFacts
+  readonly #factsOf: () => EndFacts
+  #facts: FlowFacts | undefined
   #observer: FlowObserver | undefined
   /** the beginning of a PROXY header; undefined when none is awaited */
   #header: Bytes | undefined
@@ -32,9 +33,10 @@ export class CapturedFlow {
   #bytesIn = 0
   #bytesOut = 0
 
-  constructor(context: FlowContext, facts: EndFacts) {
+  /** `factsOf` is asked when the flow opens: most of what a scan begins never does. */
+  constructor(context: FlowContext, factsOf: () => EndFacts) {
     this.#context = context
-    this.#facts = { conn_id: context.connId(), ...facts }
+    this.#factsOf = factsOf
     if (context.proxyProtocol) this.#header = NO_BYTES
   }
 
@@ -80,6 +82,8 @@ export class CapturedFlow {
     this.#giveHeaderUp(time)
     this.#observe(false)
     this.#observer?.closed({ ...end, bytesIn: this.#bytesIn, bytesOut: this.#bytesOut }, time)
+    // Ended connections are remembered for a while; what observed them need not be.
+    this.#observer = undefined
   }
 
   /** Times of a flow never go back, whatever the order in which its packets were captured. */
@@ -92,8 +96,13 @@ export class CapturedFlow {
     if (this.#observer !== undefined) return
     const at = this.#openedAt ?? this.#lastAt
     this.#context.counts.flows++
-    this.#observer = this.#context.openFlow(this.#facts, at)
+    this.#observer = this.#context.openFlow(this.#known(), at)
     if (isMidStream) this.#observer.midStream?.(at)
+  }
+
+  #known(): FlowFacts {
+    this.#facts ??= { conn_id: this.#context.connId(), ...this.#factsOf() }
+    return this.#facts
   }
 
   #show(from: Direction, bytes: Bytes, at: Micros): void {
@@ -116,7 +125,7 @@ export class CapturedFlow {
     }
     this.#header = undefined
     if (header.kind === 'invalid') {
-      const { conn_id, src_addr } = this.#facts
+      const { conn_id, src_addr } = this.#known()
       this.#context.log.warn({ conn_id, src_addr }, `broken PROXY header: ${header.reason}`)
       this.#observe(false)
       this.#show('frontend', seen, at)
@@ -129,7 +138,7 @@ export class CapturedFlow {
 
   #learn(header: { readonly source?: string; readonly destination?: string }, at: Micros): void {
     this.#facts = {
-      ...this.#facts,
+      ...this.#known(),
       ...(header.source !== undefined && { proxy_protocol_src_addr: header.source }),
       ...(header.destination !== undefined && { proxy_protocol_dst_addr: header.destination }),
     }

@@ -21,6 +21,8 @@ export interface FlowTableOptions extends FlowContext {
 
 /** How often, by the packets' times, it is looked at what waits. */
 const CHECK_EVERY = 10_000
+/** Packets of one capture are not that much out of order. */
+const WRONG_TIME = 60 * 60 * 1_000_000
 /** How long an ended connection is remembered, so that what comes late begins no new one. */
 const LINGER = 60_000_000
 
@@ -49,16 +51,18 @@ interface Entry {
 const isSource = ({ words, port }: End, packet: Packet): boolean =>
   port === packet.sourcePort &&
   words[0] === packet.source0 &&
-  words[1] === packet.source1 &&
-  words[2] === packet.source2 &&
-  words[3] === packet.source3
+  (packet.version === 4 || isSource6(words, packet))
+
+const isSource6 = (words: End['words'], packet: Packet): boolean =>
+  words[1] === packet.source1 && words[2] === packet.source2 && words[3] === packet.source3
 
 const isDestination = ({ words, port }: End, packet: Packet): boolean =>
   port === packet.destinationPort &&
   words[0] === packet.destination0 &&
-  words[1] === packet.destination1 &&
-  words[2] === packet.destination2 &&
-  words[3] === packet.destination3
+  (packet.version === 4 || isDestination6(words, packet))
+
+const isDestination6 = (words: End['words'], packet: Packet): boolean =>
+  words[1] === packet.destination1 && words[2] === packet.destination2 && words[3] === packet.destination3
 
 /** Did the client send it (1), the server (-1), or is it of another connection (0)? */
 const sideOf = (entry: Entry, packet: Packet): number => {
@@ -162,7 +166,11 @@ export class FlowTable {
   }
 
   advance(at: Micros): void {
-    if (at <= this.#now) return
+    if (at <= this.#now) {
+      // One packet with a wrong time must not stop the clock for all that follow.
+      if (this.#now - at > WRONG_TIME) this.#now = this.#checkedAt = at
+      return
+    }
     this.#now = at
     if (at - this.#checkedAt < CHECK_EVERY) return
     this.#checkedAt = at
@@ -274,12 +282,12 @@ export class FlowTable {
   #shown(version: 4 | 6, client: End, server: End, captured: string | undefined): CapturedFlow {
     const { targetText } = this.#options
     const where = captured ?? this.#options.interface
-    return new CapturedFlow(this.#options, {
+    return new CapturedFlow(this.#options, () => ({
       src_addr: showEnd(version, client.words, client.port),
       dst_addr: showEnd(version, server.words, server.port),
       ...(targetText !== undefined && { probe_target_addr: targetText }),
       ...(where !== undefined && { interface: where }),
-    })
+    }))
   }
 
   #expire(at: Micros): void {

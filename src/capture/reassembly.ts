@@ -192,7 +192,9 @@ export class TcpFlow {
       if (lane !== this.backend) return 'taken'
       if (packet.acknowledgement === this.#candidate) return 'anew'
       if (lane.isKnown && first !== lane.first) return 'taken'
-      if (!this.frontend.isKnown) this.frontend.begin(packet.acknowledgement)
+      // Of several SYNs it tells the one that the server took.
+      const isOther = !this.#isSettled && this.frontend.first !== packet.acknowledgement
+      if (!this.frontend.isKnown || isOther) this.frontend.begin(packet.acknowledgement)
       if (!lane.isKnown) lane.begin(first)
       return 'go'
     }
@@ -202,11 +204,12 @@ export class TcpFlow {
     return 'go'
   }
 
-  /** A SYN of another number: a new connection at once where this one is over, else if it is answered. */
+  /**
+   * A SYN of another number: a new connection if nobody has answered to this one, else if it is answered.
+   */
   #otherSyn(first: number): Received {
     const { frontend, backend } = this
-    const isOver = frontend.fin !== undefined || backend.fin !== undefined || this.#reset !== undefined
-    if (isOver || backend.packets === 0) return 'anew'
+    if (this.#reset !== undefined || backend.packets === 0) return 'anew'
     const before = after(frontend.first, first)
     const isLate = this.#isMidStream && before >= 0 && before < LATE_SYN_BYTES
     if (!isLate || this.#packets > LATE_SYN_PACKETS) this.#candidate = first
@@ -392,7 +395,7 @@ export class TcpFlow {
     const isPatient = how === 'wait' && !this.#patienceOver(since, lane.holePackets, at)
     const isEarly = at - since < (isAcked ? UNCONFIRMED_WAIT : UNACKED_WAIT)
     if (how !== 'force' && (isSure ? isPatient : isEarly)) return false
-    const isBelieved = isSure || isAcked || how === 'force'
+    const isBelieved = isSure || isAcked || (how === 'force' && lane.pending.length > 0)
     if (!isBelieved || (!isSure && after(target, lane.next) > UNCONFIRMED_MOST)) return disbelieve(lane)
     this.#lose(lane, peer, target, at)
     return true

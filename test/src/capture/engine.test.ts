@@ -66,6 +66,14 @@ describe('what is kept is bounded', () => {
     expect(flows.map(({ end }) => end)).toEqual([undefined])
   })
 
+  test('one packet with a wrong time does not stop the time of the others', () => {
+    const first = new Talk({ at: 4_000_000_000_000_000, clientPort: 50_001 }).open()
+    const talk = new Talk().open().client('lost').lose().server('answer').client('')
+    const { flows, capture } = play([...first.shots, ...talk.shots])
+    capture.advance(talk.at + 200_000)
+    expect(talkOf(flows[1]!)).toEqual(['> [4]', '< answer'])
+  })
+
   test('of too many connections the one idle for longest goes', () => {
     const talks = Array.from({ length: 20 }, (_, index) =>
       new Talk({ clientPort: 50_000 + index, at: 1_700_000_000_000_000 + index * 100_000 })

@@ -164,6 +164,22 @@ describe('case 53: segments', () => {
     expect(talkOf(only(playAll(talk.shots)))).toEqual(WHOLE.slice(0, 4))
   })
 
+  test('of several SYNs the one counts that is answered', () => {
+    const talk = new Talk().client('', { flags: 'S', ack: 0 })
+    talk.client('', { flags: 'S', ack: 0, shift: 77_000, isRepeat: true }).server('', { flags: 'S.' })
+    talk.client('').client('one?').server('one!')
+    expect(talkOf(only(playAll(talk.shots)))).toEqual(WHOLE.slice(0, 2))
+  })
+
+  test('a FIN far ahead and a SYN that nobody answers end nothing', () => {
+    const talk = new Talk().open().client('one?').server('one!').client('')
+    talk.client('', { flags: 'F.', shift: 9000, isRepeat: true })
+    talk.client('', { flags: 'S', shift: 700_000, isRepeat: true })
+    for (let count = 0; count < 40; count++) talk.client('ping').server('pong')
+    const flow = only(playAll(talk.shots))
+    expect(streamOf(flow, 'frontend')).toBe(`one?${'ping'.repeat(40)}`)
+  })
+
   test('bytes far ahead that nobody acknowledges do not make the real ones be skipped', () => {
     const talk = new Talk().open().client('one?').server('one!').client('')
     talk.client('forged', { shift: 5000, isRepeat: true })
