@@ -395,7 +395,7 @@ export class TcpFlow {
     const isPatient = how === 'wait' && !this.#patienceOver(since, lane.holePackets, at)
     const isEarly = at - since < (isAcked ? UNCONFIRMED_WAIT : UNACKED_WAIT)
     if (how !== 'force' && (isSure ? isPatient : isEarly)) return false
-    const isBelieved = isSure || isAcked || (how === 'force' && lane.pending.length > 0)
+    const isBelieved = isSure || isAcked || how === 'force'
     if (!isBelieved || (!isSure && after(target, lane.next) > UNCONFIRMED_MOST)) return disbelieve(lane)
     this.#lose(lane, peer, target, at)
     return true

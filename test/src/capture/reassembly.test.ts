@@ -177,7 +177,8 @@ describe('case 53: segments', () => {
     talk.client('', { flags: 'S', shift: 700_000, isRepeat: true })
     for (let count = 0; count < 40; count++) talk.client('ping').server('pong')
     const flow = only(playAll(talk.shots))
-    expect(streamOf(flow, 'frontend')).toBe(`one?${'ping'.repeat(40)}`)
+    // At the end nobody can know that the bytes before the FIN were never sent: a gap says so.
+    expect(streamOf(flow, 'frontend')).toMatch(/^one\?(?:ping){40}\?+$/)
   })
 
   test('bytes far ahead that nobody acknowledges do not make the real ones be skipped', () => {
