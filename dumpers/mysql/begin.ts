@@ -27,6 +27,7 @@ export const begin = (state: MysqlState, command: Command, body: CommandBody = E
       return
     case COM.STMT_EXECUTE:
       beginExecute(state, openExecution(state, command, 'binary'), command, body)
+      understandPrepared(state, command)
       return
     case COM.STMT_BULK_EXECUTE:
       beginBulk(state, openExecution(state, command, 'bulk'), command, body)
@@ -83,6 +84,12 @@ const beginQuery = (state: MysqlState, command: Command, body: CommandBody): voi
   const { text } = execution
   if (text !== undefined) understand(state, command, execution, text)
   state.lines?.query(text, execution.executed)
+}
+
+/** BEGIN, COMMIT, SET NAMES and KILL may be prepared too. */
+const understandPrepared = (state: MysqlState, command: Command): void => {
+  const { execution } = command
+  if (execution?.text !== undefined) understand(state, command, execution, execution.text)
 }
 
 /** What the statements of a text do, as far as it is to be known before they have run. */

@@ -133,6 +133,27 @@ describe('a prepared statement', () => {
     ])
   })
 
+  test('that begins, ends, renames: as its text would', () => {
+    const run = (id: number, status: number): readonly Turn[] => [
+      sent(f.execute(id)),
+      replied(b.ok({ status })),
+    ]
+    const events = talk([
+      ...ready(1, 0, 'BEGIN'),
+      ...ready(2, 0, 'COMMIT'),
+      ...ready(3, 0, 'SET NAMES latin1'),
+      ...run(1, 3),
+      ...run(2, 2),
+      ...run(3, 2),
+      ...asked('select 1'),
+    ])
+    expect(ofKind(events, 'txn.end')).toMatchObject([{ txn_outcome: 'committed' }])
+    expect(ofKind(events, 'statement').map(({ character_set }) => character_set)).toEqual([
+      ...['utf8mb4', 'utf8mb4', 'utf8mb4'],
+      'latin1',
+    ])
+  })
+
   test('with OUT parameters', () => {
     const records = statementsOf([
       ...ready(),
