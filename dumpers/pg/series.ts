@@ -17,7 +17,7 @@ const HEADER = 5
 
 /**
  * What bytes look like: `whole` messages and nothing else; `partial`, whole ones and the beginning of
- * another; or `none`, no messages of a client that is logged in (copied data apart, which could be anything).
+ * another; or `none`, no messages of a client that is logged in (copied data could be anything: `none`).
  */
 export type Series = 'whole' | 'partial' | 'none'
 

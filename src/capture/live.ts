@@ -57,7 +57,7 @@ const MOST_WORDS = 4096
 
 /** One child. */
 class Child {
-  readonly process: ChildProcess
+  readonly #tcpdump: ChildProcess
   readonly ended: Promise<string>
   readonly listening: Promise<boolean>
   readonly #records = openRecords()
@@ -71,7 +71,7 @@ class Child {
   constructor(options: LiveOptions, filter: string, onCounts: (counts: TcpdumpCounts) => void) {
     const [program, ...before] = options.command
     this.#onCounts = onCounts
-    this.process = spawn(program, [...before, ...tcpdumpArguments({ ...options, filter })], {
+    this.#tcpdump = spawn(program, [...before, ...tcpdumpArguments({ ...options, filter })], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // a terminal's Ctrl-C is for us, who then let it finish
       detached: true,
@@ -79,19 +79,19 @@ class Child {
     this.listening = new Promise((resolve) => {
       this.#tellListening = resolve
     })
-    this.process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#said(text))
-    this.process.stdout?.on('data', (chunk: Bytes) => this.#captured(chunk, options))
+    this.#tcpdump.stderr?.setEncoding('utf8').on('data', (text: string) => this.#said(text))
+    this.#tcpdump.stdout?.on('data', (chunk: Bytes) => this.#captured(chunk, options))
     this.ended = new Promise((resolve) => {
       const end = (why: string): void => {
         this.#said('\n')
         this.#tellListening(false)
         resolve(why)
       }
-      this.process.once('error', (error) => {
+      this.#tcpdump.once('error', (error) => {
         this.#words += error.message
         end(error.message)
       })
-      this.process.once('close', (code, signal) => end(this.#why(code, signal)))
+      this.#tcpdump.once('close', (code, signal) => end(this.#why(code, signal)))
     })
   }
 
@@ -99,8 +99,12 @@ class Child {
     return this.#words
   }
 
+  kill(signal: NodeJS.Signals): void {
+    this.#tcpdump.kill(signal)
+  }
+
   askCounts(): void {
-    if (this.#isListening && this.process.exitCode === null) this.process.kill('SIGUSR1')
+    if (this.#isListening && this.#tcpdump.exitCode === null) this.#tcpdump.kill('SIGUSR1')
   }
 
   #why(code: number | null, signal: NodeJS.Signals | null): string {
@@ -114,7 +118,7 @@ class Child {
       this.#records.feed(chunk, options.onRecord)
     } catch (error) {
       this.#broken = error
-      this.process.kill('SIGKILL')
+      this.#tcpdump.kill('SIGKILL')
     }
   }
 
@@ -186,8 +190,8 @@ export class LiveCapture {
     clearInterval(this.#counting)
     this.#wake.abort()
     const child = this.#child
-    child?.process.kill('SIGTERM')
-    const killer = setTimeout(() => child?.process.kill('SIGKILL'), killAfter)
+    child?.kill('SIGTERM')
+    const killer = setTimeout(() => child?.kill('SIGKILL'), killAfter)
     await this.#running
     clearTimeout(killer)
   }
@@ -234,7 +238,7 @@ export class LiveCapture {
       const failure = await this.#begin()
       if (failure === undefined) {
         this.#options.log.info({ restarts: this.restarts }, 'capturing again')
-        if (this.#isStopping) (this.#child as Child | undefined)?.process.kill('SIGTERM')
+        if (this.#isStopping) (this.#child as Child | undefined)?.kill('SIGTERM')
         return
       }
       this.#options.log.error({ err: failure }, 'capturing cannot go on yet')
