@@ -1,10 +1,7 @@
-/** Prepared statements, cursors, long data, bulk executions; files; a user's change. */
-import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { CLIENT_COMPRESS, COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
-import { ofKind, type Plain, whoOf } from '../../support/canonical.ts'
+import { COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
+import { ofKind } from '../../support/canonical.ts'
 import {
-  answered,
   asked,
   b,
   brief,
@@ -14,7 +11,6 @@ import {
   loginOf,
   MODERN,
   NO_EOF,
-  packets,
   prepared,
   replied,
   resultSet,
@@ -23,7 +19,7 @@ import {
   type Turn,
   talk,
 } from '../../support/my-conversation.ts'
-import { command, compressed, lenencString, longParam, stringParam } from '../../support/my-wire.ts'
+import { command, lenencString, longParam, stringParam } from '../../support/my-wire.ts'
 
 const CURSOR = 2 | 64
 const LAST_ROW = 2 | 128
@@ -248,217 +244,4 @@ test('a bulk execution has the values of each row', () => {
   expect(ofKind(events, 'statement')).toMatchObject([
     { protocol: 'bulk', text: 'insert ?', rows: [['a'], [null], ['c']], rows_affected: 3 },
   ])
-})
-
-describe('LOAD DATA LOCAL INFILE', () => {
-  const load = f.query("load data local infile 'a.csv' into table t")
-
-  test('has the name that the server asked for, and what the client sent', () => {
-    const events = talk([
-      sent(load),
-      replied(b.localInfile('/etc/passwd')),
-      sent(f.fileData(2, '\x03drop table t'), f.fileData(3, 'more'), f.fileData(4, '')),
-      answered(packets(5, b.ok({ affected: 2 }))),
-      ...asked('select 1'),
-    ])
-    expect(events).toMatchObject([
-      {
-        event: 'local_infile',
-        stmt_seq: 1,
-        infile_name: '/etc/passwd',
-        infile_bytes: 17,
-        infile_sha256: createHash('sha256').update('\x03drop table tmore').digest('hex'),
-      },
-      { event: 'statement', rows_affected: 2 },
-      { event: 'statement', text: 'select 1' },
-    ])
-  })
-
-  test('a client that refuses sends nothing', () => {
-    const events = talk([
-      sent(load),
-      replied(b.localInfile('a.csv')),
-      sent(f.fileData(2, '')),
-      answered(packets(3, b.err(1148, 'refused'))),
-    ])
-    expect(events[0]).toMatchObject({ event: 'local_infile', infile_bytes: 0 })
-    expect(events[0]).not.toHaveProperty('infile_sha256')
-  })
-
-  test('a file whose packets come round to the id of a command', () => {
-    const pieces = Array.from({ length: 300 }, (_, index) => f.fileData((index + 2) & 255, '\x03drop'))
-    const events = talk([
-      sent(load),
-      replied(b.localInfile('a.csv')),
-      sent(...pieces, f.fileData(302 & 255, '')),
-      answered(packets(303 & 255, b.ok())),
-    ])
-    expect(events).toMatchObject([{ infile_bytes: 1500 }, { event: 'statement' }])
-  })
-
-  test('a file that is sent before it is asked for', () => {
-    const pieces = Array.from({ length: 300 }, (_, index) => f.fileData((index + 2) & 255, '\x03drop'))
-    const events = talk([
-      sent(load, ...pieces, f.fileData(302 & 255, ''), f.query('select 1')),
-      replied(b.localInfile('a.csv')),
-      answered(packets(303 & 255, b.ok())),
-      replied(b.ok()),
-    ])
-    expect(events).toMatchObject([{ infile_bytes: 1500 }, { event: 'statement' }, { text: 'select 1' }])
-  })
-})
-
-describe('COM_CHANGE_USER', () => {
-  test('is a log-in anew', () => {
-    const events = talk([
-      ...ready(1),
-      ...asked('begin', { status: 3 }),
-      sent(f.changeUser({ user: 'bob', database: 'other', collation: 8, attrs: { program_name: 'two' } })),
-      replied(b.authSwitch('ed25519')),
-      sent(f.authResponse(2, '\x03the secret')),
-      answered(packets(3, b.ok())),
-      sent(f.query(Buffer.from('select "\xe9"', 'latin1')), f.execute(1, [longParam(1)])),
-      replied(b.ok()),
-      replied(b.err(1243, 'Unknown')),
-    ])
-    expect(ofKind(events, 'change_user')).toMatchObject([
-      {
-        outcome: 'success',
-        new_username: 'bob',
-        new_database: 'other',
-        previous_username: 'alice',
-        auth_method: 'ed25519',
-        character_set: 'latin1',
-      },
-    ])
-    expect(ofKind(events, 'txn.end')).toMatchObject([{ txn_outcome: 'rolled_back', reason: 'change_user' }])
-    expect(briefs(events)).toEqual(['success begin', 'success select "é"', 'error text_unknown'])
-    const last = ofKind(events, 'statement').at(-1)
-    expect(whoOf(last)).toMatchObject({ username: 'bob', database: 'other', application_name: 'two' })
-    expect(JSON.stringify(events)).not.toContain('secret')
-  })
-
-  test('that fails leaves the user who was there', () => {
-    const events = talk([
-      sent(f.changeUser({ user: 'bob' })),
-      replied(b.err(1045, 'Access denied')),
-      ...asked('select 1'),
-    ])
-    expect(events).toMatchObject([
-      { event: 'change_user', outcome: 'error', new_username: 'bob', error_number: 1045 },
-      { event: 'statement', who: { username: 'alice' } },
-    ])
-  })
-
-  test('keeps the connection compressed', () => {
-    const flags = MODERN | CLIENT_COMPRESS
-    const wrapped = (from: 'frontend' | 'backend', ...bytes: Buffer[]): Turn => ({
-      from,
-      bytes: compressed(0, Buffer.concat(bytes)),
-    })
-    const events = hold([
-      ...loginOf({ flags }),
-      wrapped('frontend', f.changeUser({ user: 'bob' })),
-      wrapped('backend', packets(1, b.ok())),
-      wrapped('frontend', f.query('select 1'), command(COM.QUERY, 'drop table t', 9)),
-      wrapped('backend', packets(1, b.ok()), packets(1, b.ok())),
-    ])
-    expect(briefs(events)).toEqual(['success select 1', 'success drop table t'])
-  })
-})
-
-describe('a compressed connection, where ids say nothing', () => {
-  const login = loginOf({ flags: MODERN | CLIENT_COMPRESS })
-  const wrapped = (from: 'frontend' | 'backend', ...bytes: Buffer[]): Turn => ({
-    from,
-    bytes: compressed(0, Buffer.concat(bytes)),
-  })
-
-  test('a file that is sent before it is asked for is no command', () => {
-    const events = hold([
-      ...login,
-      wrapped(
-        'frontend',
-        f.query('load'),
-        f.fileData(2, '\x03drop table t'),
-        f.fileData(3, ''),
-        f.query('select 1'),
-      ),
-      wrapped('backend', packets(1, b.localInfile('a.csv'))),
-      wrapped('backend', packets(4, b.ok({ affected: 1 }))),
-      wrapped('backend', packets(1, b.ok())),
-    ])
-    expect(events.slice(1)).toMatchObject([
-      { event: 'local_infile', infile_bytes: 13 },
-      { text: 'load', rows_affected: 1 },
-      { text: 'select 1', outcome: 'success' },
-    ])
-  })
-
-  test.each([[true], [false]])(
-    'an answer of COM_CHANGE_USER is none, what follows is one (early: %s)',
-    (early) => {
-      const answers = [f.authResponse(2, '\x03a secret'), command(COM.QUERY, 'drop table t', 3)]
-      const events = hold([
-        ...login,
-        wrapped('frontend', f.changeUser({ user: 'bob' }), ...(early ? answers : [])),
-        wrapped('backend', packets(1, b.authSwitch())),
-        ...(early ? [] : [wrapped('frontend', ...answers)]),
-        wrapped('backend', packets(3, b.ok()), packets(1, b.ok())),
-      ])
-      expect(ofKind(events, 'change_user')).toMatchObject([{ outcome: 'success', new_username: 'bob' }])
-      expect(briefs(events)).toEqual(['success drop table t'])
-      expect(JSON.stringify(events)).not.toContain('secret')
-    },
-  )
-})
-
-describe('the database and the character set', () => {
-  const databases = (events: readonly Plain[]) =>
-    ofKind(events, 'statement').map((record) => whoOf(record).database)
-
-  test('change when the reply says so', () => {
-    const events = talk([
-      sent(f.initDb('nope')),
-      replied(b.err(1049, 'Unknown database')),
-      ...asked('use `a b`'),
-      ...asked('select 1'),
-      ...asked('select 2', { changes: [['schema', 'tracked']] }),
-      ...asked('drop database tracked', { status: 2 | 256 }),
-      ...asked('select 3'),
-    ])
-    expect(databases(events)).toEqual(['shop', 'shop', 'a b', 'a b', 'tracked', undefined])
-  })
-
-  test('of SET NAMES and of the session tracker', () => {
-    const latin = f.query(Buffer.from('select "\xe9"', 'latin1'))
-    const records = statementsOf([
-      ...asked('set names latin1'),
-      sent(latin),
-      replied(b.ok()),
-      ...asked('select 1', { changes: [['variable', 'character_set_client', 'utf8mb4']] }),
-      sent(latin),
-      replied(b.ok()),
-    ])
-    expect(records[1]).toMatchObject({ text: 'select "é"', character_set: 'latin1' })
-    expect(records[3]).toMatchObject({ text: { hex: '\\x73656c6563742022e922' }, character_set: 'utf8mb4' })
-  })
-
-  test("SQL's EXECUTE shows what it runs", () => {
-    const records = statementsOf([
-      ...asked("prepare s from 'select ?'"),
-      ...asked('execute s using @a'),
-      ...asked('deallocate prepare s'),
-      sent(f.query('execute s')),
-      replied(b.err(1243, 'Unknown')),
-      ...asked("execute immediate 'drop table t'"),
-    ])
-    expect(records.map(({ executed }) => executed)).toEqual([
-      undefined,
-      'select ?',
-      undefined,
-      undefined,
-      'drop table t',
-    ])
-  })
 })
