@@ -10,12 +10,13 @@ export const isOver = (lane: Lane): boolean => lane.isFinished || lane.maybeByte
 /** The place in the capture of what waits first. */
 export const orderOf = (lane: Lane): number => lane.pending[0]?.order ?? 0
 
-/** Where the hole at `next` ends, by what waits behind it or by what was acknowledged. */
+/** Where the hole at `next` ends, by what waits behind it or by what was acknowledged or sent. */
 export const holeEnd = (lane: Lane): number | undefined => {
   const head = lane.pending[0]
   if (head !== undefined) return after(head.sequence, lane.next) > 0 ? head.sequence : undefined
   if (lane.fin !== undefined && after(lane.fin, lane.next) > 0) return lane.fin
-  return lane.acked !== undefined && after(lane.acked, lane.next) > 0 ? lane.acked : undefined
+  const reached = lane.acked ?? lane.sent
+  return reached !== undefined && after(reached, lane.next) > 0 ? reached : undefined
 }
 
 /**
