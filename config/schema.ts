@@ -35,7 +35,11 @@ export const PROBE = {
     'auto',
     'Bytes kept of each packet, such as "65535B"; "auto" takes them whole.',
   ),
-  internalBufferLength: kind.count(10_000, 1, 'Packets that may wait for being decoded.'),
+  internalBufferLength: kind.count(
+    10_000,
+    1,
+    "Taken for the sake of tcpdp's files; without effect: packets wait in the kernel's buffer.",
+  ),
   filter: kind.text('', 'A BPF filter to use instead of the one made from the target.'),
 } as const
 

@@ -11,7 +11,9 @@ import { main } from '../../src/commands/main.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PAGES = [
   'README.md',
-  ...['configuration', 'records', 'operations', 'security', 'mysql', 'dumpers'].map((name) => `docs/${name}.md`),
+  ...['configuration', 'records', 'operations', 'security', 'mysql', 'capture', 'dumpers'].map(
+    (name) => `docs/${name}.md`,
+  ),
 ]
 const texts = PAGES.map((page) => [page, readFileSync(ROOT + page, 'utf8')] as const)
 
@@ -58,7 +60,6 @@ describe('the pages', () => {
   })
 
   test.each(commands)('%s: querytap %s%s has flags that there are', async (_, name, rest) => {
-    if (name === 'probe' || name === 'read') return
     let help = ''
     await main([name, '--help'], {
       out: (text) => {
