@@ -2,20 +2,15 @@
  * The dialogue before a MySQL log-in that a proxy takes part in. The server speaks first: in its greeting
  * the capabilities are hidden that nobody here could follow (TLS with `tls.client = "refuse"`, zstd on a
  * Node that has none). A client that claims one even so is treated as by a server without it: the bit is
- * cleared, and a request for TLS is refused.
+ * cleared, and a request for TLS is refused. Until the log-in is decided a PROXY header of the client's own is
+ * refused as well.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html}
  */
 import type { Bytes, Direction } from '../../src/flow.ts'
 import type { Handshake, HandshakeOptions, HandshakeStep, Refusal } from '../../src/session.ts'
 import { CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_ZSTD_COMPRESSION_ALGORITHM } from './capabilities.ts'
+import { LoginWatch } from './login-watch.ts'
 
-/** Sequence id of what a client says to the greeting. */
-const RESPONSE_SEQ = 1
-/**
- * How PROXY headers begin. A server that takes them from the proxy takes one of a client too, and reads the
- * log-in behind it: nothing of it would be on record, and nothing hidden from it.
- */
-const PROXY_HEADERS: readonly string[] = ['PROX', '\r\n\r\n']
 /** A packet's header: uint24 length, uint8 sequence id; both little-endian. */
 const HEADER = 4
 const GREETING_10 = 10
@@ -111,12 +106,15 @@ class Held {
 
 export class MysqlHandshake implements Handshake {
   readonly #hidden: number
-  #phase: 'greeting' | 'response' | 'done' = 'greeting'
+  #phase: 'greeting' | 'response' | 'login' | 'done' = 'greeting'
   /** the greeting, and what the client says to it, as far as they have come */
   readonly #greeting = new Held()
   readonly #response = new Held()
   /** of the hidden capabilities those that the server has */
   #withheld = 0
+  /** the client was shown CLIENT_SSL */
+  #offersTls = false
+  readonly #watch = new LoginWatch()
 
   constructor(options: HandshakeOptions, canDecodeZstd: boolean) {
     const ssl = options.tlsClient === 'refuse' ? CLIENT_SSL : 0
@@ -130,15 +128,28 @@ export class MysqlHandshake implements Handshake {
 
   feed(from: Direction, chunk: Bytes): readonly HandshakeStep[] {
     const steps: HandshakeStep[] = []
-    if (from === 'frontend') {
+    if (this.#phase === 'login') this.#follow(from, Buffer.from(chunk), steps)
+    else if (from === 'frontend') {
       this.#response.append(chunk)
       if (this.#phase === 'response') this.#readResponse(steps)
       else if (isMysqlx(this.#response.bytes)) this.#done(steps)
     } else if (this.#phase === 'greeting') {
       this.#greeting.append(chunk)
       this.#readGreeting(steps)
-    } else steps.push({ kind: 'forward', from, bytes: Buffer.from(chunk) })
+    } else this.#follow(from, Buffer.from(chunk), steps)
     return steps
+  }
+
+  /** Passes on what belongs to the log-in, until the server has decided on it. */
+  #follow(from: Direction, bytes: Bytes, steps: HandshakeStep[]): void {
+    if (!this.#watch.passes(from, bytes)) {
+      refuse(bytes, 'proxy_header', 'a PROXY header is not expected here', false, steps)
+      return
+    }
+    steps.push({ kind: 'forward', from, bytes })
+    if (!this.#watch.decided) return
+    if (this.#phase === 'response') this.#done(steps)
+    else steps.push({ kind: 'done' })
   }
 
   #readGreeting(steps: HandshakeStep[]): void {
@@ -148,8 +159,9 @@ export class MysqlHandshake implements Handshake {
     const isGreeting = found !== undefined && found !== NO_FLAGS
     if (isGreeting) this.#hide(bytes, found, steps)
     steps.push({ kind: 'forward', from: 'backend', bytes })
+    this.#watch.passes('backend', bytes)
     this.#phase = 'response'
-    if (isGreeting) this.#readResponse(steps)
+    if (isGreeting && !this.#watch.decided) this.#readResponse(steps)
     else this.#done(steps)
   }
 
@@ -157,6 +169,7 @@ export class MysqlHandshake implements Handshake {
   #hide(bytes: Bytes, { lower, upper }: Flags, steps: HandshakeStep[]): void {
     const flags = bytes.readUInt16LE(lower) | (upper === undefined ? 0 : bytes.readUInt16LE(upper) << 16)
     this.#withheld = flags & this.#hidden
+    this.#offersTls = (flags & ~this.#hidden & CLIENT_SSL) !== 0
     if ((this.#withheld & CLIENT_ZSTD_COMPRESSION_ALGORITHM) !== 0) {
       steps.push({ kind: 'note', message: ZSTD_HIDDEN })
     }
@@ -166,13 +179,9 @@ export class MysqlHandshake implements Handshake {
   #readResponse(steps: HandshakeStep[]): void {
     const { bytes } = this.#response
     if (bytes.length < HEADER) return
-    if (PROXY_HEADERS.includes(bytes.toString('latin1', 0, HEADER))) {
-      refuse(bytes, 'proxy_header', 'a PROXY header is not expected here', false, steps)
-      return
-    }
     const length = bytes.readUIntLE(0, 3)
     if (length < 2) {
-      this.#done(steps)
+      this.#toLogin(steps)
       return
     }
     if (bytes.length < HEADER + Math.min(length, 4)) return
@@ -183,10 +192,17 @@ export class MysqlHandshake implements Handshake {
       const request = bytes.subarray(0, HEADER + length)
       const message = 'TLS is not offered here: connect without it'
       if (request.length === HEADER + length) refuse(request, 'tls_refused', message, is41, steps)
-    } else {
+    } else if ((lower & CLIENT_SSL) !== 0 && this.#offersTls) this.#done(steps)
+    else {
       clear(bytes, HEADER, is41 && length >= 4 ? HEADER + 2 : undefined, this.#withheld)
-      this.#done(steps)
+      this.#toLogin(steps)
     }
+  }
+
+  /** The response goes on; what follows is looked at until the log-in is decided. */
+  #toLogin(steps: HandshakeStep[]): void {
+    this.#phase = 'login'
+    this.#follow('frontend', this.#response.bytes, steps)
   }
 
   #done(steps: HandshakeStep[]): void {
@@ -204,7 +220,7 @@ const refuse = (
   is41: boolean,
   steps: HandshakeStep[],
 ): void => {
-  const bytes = errPacket(RESPONSE_SEQ + 1, HANDSHAKE_ERROR, message, is41)
+  const bytes = errPacket(2, HANDSHAKE_ERROR, message, is41)
   steps.push({ kind: 'refuse', bytes, reason, shown })
 }
 

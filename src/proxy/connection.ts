@@ -266,6 +266,11 @@ export class Connection implements Stage, Kept {
     return this.#client.socket.writableLength < HIGH_WATER
   }
 
+  /** Has a server that speaks first spoken? It answers what its client said before it ended its side. */
+  get #isGreeted(): boolean {
+    return this.#context.dialect?.serverSpeaksFirst === true && this.#counts.backend > 0
+  }
+
   /** Is this before the relay, and nobody turned away? */
   get #isBefore(): boolean {
     return this.#phase === 'dialogue' || this.#phase === 'header'
@@ -383,8 +388,10 @@ export class Connection implements Stage, Kept {
       if (this.#isBefore) this.#leave(undefined)
     } else {
       this.#clientEnded = true
-      const waitsForServer = this.#phase === 'dialogue' && this.#dialogue?.done === true
-      if (!waitsForServer && this.#phase !== 'closing') this.#destroy()
+      if (this.#phase === 'dialogue' && this.#isGreeted) this.#server?.socket.end()
+      else if (!(this.#phase === 'dialogue' && this.#dialogue?.done) && this.#phase !== 'closing') {
+        this.#destroy()
+      }
     }
   }
 

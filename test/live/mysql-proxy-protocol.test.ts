@@ -4,7 +4,7 @@ import { startHaproxy } from '../support/haproxy.ts'
 import { describeLive } from '../support/live.ts'
 import { startMariaDb } from '../support/mariadb.ts'
 import { cliArguments, MARIADB_CLI, type MyServer } from '../support/my-server.ts'
-import { frontend } from '../support/my-wire.ts'
+import { frontend, packet } from '../support/my-wire.ts'
 import { runOk } from '../support/programs.ts'
 import { type Querytap, startQuerytap } from '../support/querytap.ts'
 
@@ -88,6 +88,26 @@ await describeLive('haproxy before MariaDB, with a PROXY header', ['mariadb', 'h
     expect(await say(server.port, HEADER, HEADER, login)).toBe('logged in')
     expect(await say(tap.port, HEADER, login)).toBe('logged in')
     expect(await say(tap.port, HEADER, HEADER, login)).toContain('a PROXY header is not expected here')
+  })
+
+  test('nor behind its first packet, where it would hide a statement', async () => {
+    const asked = frontend.response41({ user: 'root', secret: Buffer.alloc(0), plugin: 'dialog' })
+    const hidden = Buffer.concat([HEADER, packet(3, ''), frontend.query('SELECT 99')])
+    /** the answer to what is sent in place of an answer to the server's request to switch the method */
+    const answer = async (port: number, ...first: Buffer[]): Promise<string> => {
+      const socket = connect(port, '127.0.0.1')
+      socket.write(Buffer.concat([...first, asked]))
+      let said = ''
+      for await (const chunk of socket) {
+        const before = said.includes('mysql_native_password\0', 90)
+        said += (chunk as Buffer).toString('latin1')
+        if (!before && said.includes('mysql_native_password\0', 90)) socket.write(hidden)
+        if (said.endsWith('\xfe\0\0\x02\0')) return 'ran'
+      }
+      return said
+    }
+    expect(await answer(server.port)).toBe('ran')
+    expect(await answer(tap.port, HEADER)).toContain('a PROXY header is not expected here')
   })
 
   test('a client without the header is turned away', async () => {

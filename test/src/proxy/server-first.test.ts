@@ -78,6 +78,18 @@ test('a server that greets and leaves', async () => {
   expect(await flow.over).toMatchObject({ by: 'server', reason: 'closed' })
 })
 
+test('a client that ends its side amid the log-in still hears the answer', async () => {
+  await stage.listen({}, { dialect: GREETS })
+  const { client, server, flow } = await stage.pair()
+  server.write('hello\n')
+  await read(client, 6)
+  client.end()
+  expect((await readAll(server)).length).toBe(0)
+  server.end('bye\n')
+  expect((await readAll(client)).toString()).toBe('BYE\n')
+  expect(await flow.over).toMatchObject({ by: 'client', reason: 'closed' })
+})
+
 test('the login timeout ends a client that says nothing to the greeting', async () => {
   await stage.listen({}, { dialect: GREETS })
   const { client, server, flow } = await stage.pair()
