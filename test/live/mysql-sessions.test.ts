@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeLive } from '../support/live.ts'
 import { startMariaDb } from '../support/mariadb.ts'
 import { cliArguments, MARIADB_CLI, type MyServer } from '../support/my-server.ts'
-import { run, runOk } from '../support/programs.ts'
+import { run, runOk, until } from '../support/programs.ts'
 import { type Querytap, startQuerytap } from '../support/querytap.ts'
 import type { AuditRecord } from '../support/records.ts'
 import { hasServer, PYTHON } from '../support/servers.ts'
@@ -18,7 +18,8 @@ let tap: Querytap
 
 beforeAll(async () => {
   if (!(await hasServer('mariadb'))) return
-  server = await startMariaDb({ settings: { 'general-log': 0, 'max-connections': 20 } })
+  const settings = { 'general-log': 0, 'max-connections': 20, 'log-bin': 'bin', 'server-id': 1 }
+  server = await startMariaDb({ settings })
   await server.sql(`CREATE DATABASE shop; CREATE TABLE shop.rows_of_file (n INT, t TEXT);
     INSTALL SONAME 'auth_ed25519';
     CREATE USER named IDENTIFIED BY '${SECRET}'; GRANT ALL ON *.* TO named;
@@ -218,6 +219,71 @@ await describeLive('COM_PROCESS_KILL', ['mariadb', 'pymysql'], () => {
     expect(cancel).toMatchObject({ cancel_scope: 'connection' })
     expect(await found({ command: 'COM_PROCESS_KILL' })).toMatchObject({ conn_id: cancel.conn_id })
     victim.destroy()
+  })
+})
+
+await describeLive('character sets of MariaDB', ['mariadb'], () => {
+  test.each([
+    ['LATIN1_SWEDISH_CI', 'latin1', 'Zoë ½ ×'],
+    ['CP1251_GENERAL_CI', 'cp1251', 'Привет'],
+    ['KOI8R_GENERAL_CI', 'koi8r', 'Привет'],
+    ['LATIN2_GENERAL_CI', 'latin2', 'Žluťoučký'],
+    ['GREEK_GENERAL_CI', 'greek', 'Καλημέρα'],
+    ['HEBREW_GENERAL_CI', 'hebrew', 'שלום'],
+    ['GBK_CHINESE_CI', 'gbk', '漢字 你好'],
+    ['BIG5_CHINESE_CI', 'big5', '漢字 你好'],
+    ['CP932_JAPANESE_CI', 'cp932', '日本語 ソ能'],
+    ['UJIS_JAPANESE_CI', 'ujis', '日本語'],
+    ['EUCKR_KOREAN_CI', 'euckr', '안녕'],
+    ['UTF8MB4_UNICODE_CI', 'utf8mb4', '漢字 🐘'],
+  ])('%s', async (charset, name, text) => {
+    const connection = await connect({ charset })
+    const [rows] = await connection.query(`SELECT '${text}' AS v, '${name}' AS s`)
+    const [executed] = await connection.execute(`SELECT '${text}' AS t, ? AS v`, [text])
+    await connection.end()
+    expect([rows, executed]).toEqual([[{ v: text, s: name }], [{ t: text, v: text }]])
+    const queried = await found({ query: `SELECT '${text}' AS v, '${name}' AS s`, character_set: name })
+    expect(queried.query_hex).toBeUndefined()
+    const bound = await found({
+      query: `SELECT '${text}' AS t, ? AS v`,
+      event: 'statement',
+      character_set: name,
+    })
+    expect(bound.bind_values).toEqual([text])
+  })
+})
+
+await describeLive('replication from MariaDB', ['mariadb'], () => {
+  test.each([
+    ['plain', 0],
+    ['compressed', 1],
+  ])('a replica reads through the proxy, %s', async (name, compressed) => {
+    const replica = await startMariaDb({ settings: { 'server-id': 2 + compressed } })
+    try {
+      const [file, position] = (await server.sql('SHOW MASTER STATUS')).split('\t')
+      await replica.sql(`CREATE DATABASE shop; SET GLOBAL slave_compressed_protocol = ${compressed};
+        CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = ${tap.port}, MASTER_USER = 'named',
+        MASTER_PASSWORD = '${SECRET}', MASTER_LOG_FILE = '${file}', MASTER_LOG_POS = ${position},
+        MASTER_HEARTBEAT_PERIOD = 0.1; START SLAVE`)
+      const row = `${name}${'x'.repeat(5000)}`
+      await server.sql(`USE shop; CREATE TABLE copied_${name} (t TEXT) AS SELECT '${row}' AS t`)
+      const copied = () => replica.sql(`SELECT t FROM shop.copied_${name}`).catch(() => '')
+      await until('the copy', async () => (await copied()) === `${row}\n`)
+      await replica.sql('STOP SLAVE')
+    } finally {
+      await replica.stop()
+    }
+    const isDump = ({ event, command }: AuditRecord) =>
+      event === 'statement' && command === 'COM_BINLOG_DUMP'
+    const records = await tap.waitFor((all) => all.filter(isDump).length === 1 + compressed)
+    const dump = records.filter(isDump).at(-1) as AuditRecord
+    expect(dump).toMatchObject({ username: 'named' })
+    expect(dump.bytes_returned).toBeGreaterThan(4000)
+    const { conn_id } = dump as { conn_id: string }
+    await found({ event: 'replication', command: 'COM_REGISTER_SLAVE', conn_id })
+    await found({ event: 'replication', command: 'COM_BINLOG_DUMP', conn_id })
+    await found({ event: 'statement', command: 'COM_REGISTER_SLAVE', outcome: 'success', conn_id })
+    expect(records.filter(({ event }) => event === 'gap')).toEqual([])
   })
 })
 
