@@ -131,7 +131,7 @@ interface StatementKeys extends EventBase, ServerError {
   readonly command?: string
   readonly command_tag?: string
   readonly command_tags?: readonly string[]
-  /** MySQL: when there were several, each result in order: `OK 3` rows affected, `ROWS 2`, `OUT 1` returned */
+  /** MySQL: each of several results in order: `OK 3` rows affected, `ROWS 2`, `OUT 1` returned */
   readonly results?: readonly string[]
   readonly function_oid?: number
   readonly outcome?: Outcome

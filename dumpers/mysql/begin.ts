@@ -169,7 +169,10 @@ const beginStatement = (state: MysqlState, command: Command, { bytes, start, end
   }
 }
 
-/** COM_STMT_FETCH: uint8 code, uint32 statement, uint32 rows. Its rows are the statement's that has the cursor. */
+/**
+ * COM_STMT_FETCH: uint8 code, uint32 statement, uint32 rows. Its rows are the statement's that has the
+ * cursor.
+ */
 const beginFetch = (state: MysqlState, command: Command, body: CommandBody): void => {
   const { bytes, start, end } = body
   const id = end - start < 5 ? undefined : bytes.readUInt32LE(start + 1)
@@ -188,7 +191,6 @@ const beginFetch = (state: MysqlState, command: Command, body: CommandBody): voi
 
 /** COM_CHANGE_USER. Its secret is stepped over, and a body that is broken is not shown for it. */
 const beginChangeUser = (state: MysqlState, command: Command, { bytes, start, end }: CommandBody): void => {
-  state.seq++
   try {
     const cursor = state.cursor.reset(bytes, start, end)
     command.user = newUser(

@@ -1,6 +1,7 @@
 /**
- * What a client sends behind its log-in while that is undecided: answers to the server's questions, which are
- * secrets and are stepped over, then perhaps commands, which are kept until it is known whether they run.
+ * What a client sends behind its log-in while that is undecided: answers to the server's questions, which
+ * are secrets and are stepped over, then perhaps commands, which are kept until it is known whether they
+ * run.
  */
 import type { Bytes } from '../../src/flow.ts'
 

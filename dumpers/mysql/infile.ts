@@ -1,5 +1,6 @@
 /**
- * LOAD DATA LOCAL INFILE: the server asks by 0xFB and a name, the client sends the file in packets of its own,
+ * LOAD DATA LOCAL INFILE: the server asks by 0xFB and a name, the client sends the file in packets of its
+ * own,
  * an empty one at its end. {@link https://mariadb.com/kb/en/local-infile-packet/}
  */
 import { createHash, type Hash } from 'node:crypto'

@@ -5,7 +5,9 @@ import type { MysqlState } from './state.ts'
 /** Names a thread of the server to other flows, whose KILLs name it. */
 export const threadKey = (threadId: number): string => `mysql-thread:${threadId}`
 
-/** COM_PROCESS_KILL, KILL: whom it is for. The thread may be gone before the reply, so it is told at once. */
+/**
+ * COM_PROCESS_KILL, KILL: whom it is for. The thread may be gone before the reply, so it is told at once.
+ */
 export const tellKill = (
   state: MysqlState,
   execution: Execution,

@@ -1,4 +1,7 @@
-/** From the greeting to OK or ERR: who logs in, by which method, with what result. Secrets are not looked at. */
+/**
+ * From the greeting to OK or ERR: who logs in, by which method, with what result. Secrets are not looked
+ * at.
+ */
 import type { ServerError, SessionAuth } from '../../src/event.ts'
 import type { Micros } from '../../src/flow.ts'
 import { agreed, type Capabilities } from './capabilities.ts'

@@ -1,4 +1,7 @@
-/** What a text's statements do to the session, read from the text: what is wanted to know before it has run. */
+/**
+ * What a text's statements do to the session, read from the text: what is wanted to know before it has
+ * run.
+ */
 import type { QueryText } from '../../src/event.ts'
 import {
   type Kill,

@@ -1,6 +1,6 @@
 /**
- * Backend payloads settle the head of the queue. Never the first byte alone: what a payload means is what the
- * command at the head asked for, and how far its reply is.
+ * Backend payloads settle the head of the queue. Never the first byte alone: what a payload means is what
+ * the command at the head asked for, and how far its reply is.
  *
  *   FIRST ──OK, EOF, ERR──▶ the next command, or with SERVER_MORE_RESULTS_EXISTS again FIRST
  *         ──0xFB──▶ FIRST, behind the client's file

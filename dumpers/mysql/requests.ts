@@ -1,7 +1,7 @@
 /**
- * Frontend commands → the queue. What a command means is worked out when the server comes to it, that is when
- * it is the queue's head: by then the replies before it have said which statements, database and character set
- * there are. One that must wait is kept as its bytes.
+ * Frontend commands → the queue. What a command means is worked out when the server comes to it, that is
+ * when it is the queue's head: by then the replies before it have said which statements, database and
+ * character set there are. One that must wait is kept as its bytes.
  */
 import type { Bytes } from '../../src/flow.ts'
 import { begin, LONG_DATA_HEAD } from './begin.ts'

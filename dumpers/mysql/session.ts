@@ -7,7 +7,8 @@
  *             ──OK──▶ ready (compressed from here on, if that was agreed)    ──ERR──▶ over
  *   ready     ──COM_QUIT──▶ the frontend is not read any more
  *
- * What is sent behind the log-in before it is decided waits: it runs if that is accepted, and never ran if not.
+ * What is sent behind the log-in before it is decided waits: it runs if that is accepted, and never ran if
+ * not.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html}
  */
 import { type AuditEvent, type GapReason, NO_EVENTS, type ServerError } from '../../src/event.ts'
@@ -348,9 +349,10 @@ export class MysqlSession implements Session {
   #answer(seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void {
     const state = this.#state
     const { head } = state.queue
-    if (first === HEAD.ERR && (head === undefined || (seq === 0 && !head.answered && !state.compressed))) {
-      // the server's last word, which answers nothing
-      this.fatal = readError(state, bytes, start, end) ?? this.fatal
+    const unasked = head === undefined || (seq === 0 && !head.answered && !state.compressed)
+    if (first === HEAD.ERR && unasked) {
+      // the server's last word, which answers nothing; or an answer to what nobody saw
+      if (!this.#frontend.stopped) this.fatal = readError(state, bytes, start, end) ?? this.fatal
       return
     }
     const error = onReply(state, this.#reply, first, bytes, start, end, length)
@@ -358,6 +360,7 @@ export class MysqlSession implements Session {
   }
 
   #quit(): void {
+    this.fatal = undefined
     this.#frontend.stopped = true
   }
 

@@ -42,7 +42,9 @@ export const onChanges = (state: MysqlState, changes: readonly SessionChange[]):
   }
 }
 
-/** The command is done: what its statements have changed, all of them or those before the one that failed. */
+/**
+ * The command is done: what its statements have changed, all of them or those before the one that failed.
+ */
 export const onDone = (state: MysqlState, command: Command, error: ServerError | undefined): void => {
   const { meanings, execution } = command
   if (execution === undefined) return

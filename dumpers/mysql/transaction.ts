@@ -1,5 +1,6 @@
 /**
- * The transaction a session is in, as the status flags of its replies and the verbs of its statements tell it.
+ * The transaction a session is in, as the status flags of its replies and the verbs of its statements tell
+ * it.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html} SERVER_STATUS_IN_TRANS
  */
 import type { ServerError, TxnEnd, Who } from '../../src/event.ts'

@@ -1,6 +1,7 @@
 /**
- * Recorded conversations of real clients with MariaDB 10.11. Each is compared with what its client was seen to
- * send (`.expected.json`), and with the events that were given before (`.jsonl`; `vitest -u` rewrites them).
+ * Recorded conversations of real clients with MariaDB 10.11. Each is compared with what its client was
+ * seen to send (`.expected.json`), and with the events that were given before (`.jsonl`; `vitest -u`
+ * rewrites them).
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'

@@ -6,7 +6,8 @@ import {
   CLIENT_QUERY_ATTRIBUTES,
   COM,
 } from '../../../dumpers/mysql/capabilities.ts'
-import { ofKind, type Plain, whoOf } from '../../support/canonical.ts'
+import { MysqlSession } from '../../../dumpers/mysql/session.ts'
+import { converse, ofKind, openContext, type Plain, whoOf } from '../../support/canonical.ts'
 import {
   asked,
   b,
@@ -308,13 +309,27 @@ describe('other commands', () => {
 })
 
 describe('what the server says unasked', () => {
-  test('ends the session, and answers nothing', () => {
-    const events = talk([
-      sent(f.query('a')),
-      replied(b.ok()),
-      { from: 'backend', bytes: packet(0, b.err(4031, 'idle')) },
-    ])
-    expect(briefs(events)).toEqual(['success a'])
+  test.each([
+    ['is told, and answers nothing', [...asked('a')], ['success a'], 4031],
+    ['answers no command that it crossed', [sent(f.query('a'))], ['unknown a'], 4031],
+    [
+      'is forgotten when the client takes its leave',
+      [...asked('a'), sent(f.quit())],
+      ['success a'],
+      undefined,
+    ],
+  ])('%s', (_, turns, wanted, number) => {
+    const session = new MysqlSession(openContext())
+    const said: Turn = { from: 'backend', bytes: packet(0, b.err(4031, 'idle')) }
+    expect(briefs(converse(session, [...LOGIN, ...turns, said]))).toEqual(wanted)
+    expect(session.fatal?.error_number).toBe(number)
+  })
+
+  test('an error that a statement makes up ends nothing', () => {
+    const session = new MysqlSession(openContext())
+    const turns = [...LOGIN, sent(f.query('signal')), replied(b.err(1927, 'killed')), ...asked('select 1')]
+    expect(briefs(converse(session, turns))).toEqual(['error signal', 'success select 1'])
+    expect(session.fatal).toBeUndefined()
   })
 
   test('a packet out of order is one gap and no statement', () => {
