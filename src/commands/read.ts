@@ -28,6 +28,7 @@ const WRONG_USE = 2
 /** Records that may wait for a slow output before reading waits for it. */
 const MOST_WAITING = 2000
 const LOOK_MS = 2
+const DEFAULT_COLUMNS = 80
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 const wrongFile = (file: string, words: string): ConfigError =>
@@ -180,7 +181,7 @@ const progressLine = (toLog: boolean): ProgressLine | undefined => {
   return new ProgressLine({
     write: (text) => process.stderr.write(text),
     now: () => performance.now(),
-    columns: () => process.stderr.columns ?? 80,
+    columns: () => process.stderr.columns || DEFAULT_COLUMNS,
   })
 }
 
