@@ -23,11 +23,12 @@ import {
   SERVER_STATUS_LAST_ROW_SENT,
 } from './capabilities.ts'
 import { type Command, isDump, isStreamed } from './commands.ts'
-import { decodeEof, decodeErr, decodeOk, decodePrepareOk, decodeResultSetHeader } from './decode.ts'
-import { decodeAuthSwitch } from './decode-login.ts'
+import { decodeEof, decodeErr, decodeOk, decodeResultSetHeader } from './decode.ts'
 import { outcomeOf } from './execution.ts'
 import { askForFile, tellFiles } from './files.ts'
 import { HEAD, MAX_EOF, type SessionChange } from './packets.ts'
+import { onPrepared, settlePrepare } from './reply-prepare.ts'
+import { onAuthentication } from './reply-user.ts'
 import type { MysqlState } from './state.ts'
 import { onChanges, onDone, onReset, onStatus, tellChangeUser } from './track.ts'
 import { COLUMNS, COLUMNS_END, DEFINITIONS, FIRST, nextTurn, type ReplyState, ROWS } from './turn.ts'
@@ -38,8 +39,6 @@ const WHOLE = 0xff_ffff
 const MAX_REPLY = 65_536
 /** Shortest OK packet of 4.1; what begins with 0 and is shorter is a result without metadata. */
 const MIN_OK = 7
-/** AuthMoreData of caching_sha2_password that nothing answers: OK follows. */
-const FAST_AUTH_SUCCESS = 3
 
 /** Of a payload of the backend, once logged in. */
 export const keepOfReply = (
@@ -285,62 +284,6 @@ const suspend = (state: MysqlState, reply: ReplyState, head: Command, status: nu
     state.writeOpen(execution)
   }
   nextTurn(state, reply)
-}
-
-const onPrepared = (
-  state: MysqlState,
-  reply: ReplyState,
-  head: Command,
-  bytes: Bytes,
-  start: number,
-  end: number,
-): void => {
-  const { capabilities } = state
-  const ok = decodePrepareOk(state.cursor.reset(bytes, start, end), capabilities)
-  head.stmtId = ok.id
-  if (head.preparing !== undefined)
-    state.prepared.set(ok.id, head.preparing.text, ok.params, ok.columns, head.preparing.seq)
-  const ends = has(capabilities, CLIENT_DEPRECATE_EOF) ? 0 : 1
-  const parts = (ok.params > 0 ? ok.params + ends : 0) + (ok.columns > 0 ? ok.columns + ends : 0)
-  reply.left = ok.metadataFollows ? parts : 0
-  if (reply.left > 0) reply.enter(DEFINITIONS)
-  else settlePrepare(state, reply, head)
-}
-
-const settlePrepare = (state: MysqlState, reply: ReplyState, head: Command): void => {
-  state.writePrepare(head, head.stmtId, 'success')
-  nextTurn(state, reply)
-}
-
-/** COM_CHANGE_USER: the dialogue that proves who the client is. */
-const onAuthentication = (
-  state: MysqlState,
-  reply: ReplyState,
-  head: Command,
-  first: number,
-  bytes: Bytes,
-  start: number,
-  end: number,
-): void => {
-  if (first !== HEAD.OK && !(first === HEAD.AUTH_MORE_DATA && bytes[start + 1] === FAST_AUTH_SUCCESS))
-    askForAnswer(state, head)
-  if (first === HEAD.EOF || first === HEAD.AUTH_NEXT_FACTOR) {
-    head.method = decodeAuthSwitch(state.cursor.reset(bytes, start, end)).plugin
-  } else if (first === HEAD.OK) {
-    const ok = decodeOk(state.cursor.reset(bytes, start, end), state.capabilities)
-    head.method ??= head.user?.method
-    tellChangeUser(state, head, 'success')
-    onStatus(state, head, ok.status)
-    onChanges(state, ok.changes)
-    nextTurn(state, reply)
-  }
-}
-
-/** The client is to send a packet more; where ids say nothing it may be taken for a command already. */
-const askForAnswer = ({ compressed, queue }: MysqlState, head: Command): void => {
-  if (!compressed) return
-  if (head.next === undefined) head.owed++
-  else queue.dropSecond()
 }
 
 /** ERR, unless it is a report of progress. */
