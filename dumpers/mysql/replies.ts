@@ -123,6 +123,8 @@ export const onReply = (
     }
   } catch {
     // an answer that cannot be read is one all the same
+    if (head.code === COM.STMT_PREPARE) state.writePrepare(head, undefined, 'unknown')
+    else if (head.code === COM.CHANGE_USER) tellChangeUser(state, head, 'unknown')
     settle(state, reply, head, undefined)
   }
   return undefined

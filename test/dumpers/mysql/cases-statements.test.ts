@@ -69,6 +69,14 @@ describe('a prepared statement', () => {
     ])
   })
 
+  test('whose reply cannot be read is told all the same', () => {
+    const turns = [sent(f.prepare('select ?')), replied(Buffer.from([0, 1])), ...asked('select 1')]
+    expect(talk(turns)).toMatchObject([
+      { event: 'prepare', outcome: 'unknown', text: 'select ?' },
+      { event: 'statement', text: 'select 1', outcome: 'success' },
+    ])
+  })
+
   test('is gone when it is closed, and by a reset of the connection', () => {
     const run: readonly Turn[] = [sent(f.execute(1, [longParam(1)])), replied(b.err(1243, 'Unknown'))]
     const records = statementsOf([
