@@ -4,8 +4,8 @@
  * querytap with full audit to a file.
  *
  *   npm run bench -- [--dialect pg|mysql] [--quick] [--rounds N] [--time S] [--clients 1,8,32]
- *                    [--modes simple,extended,prepared | auto,disable] [--paths direct,haproxy,relay,querytap]
- *                    [--no-bulk] [--no-points] [--rows N] [--write]
+ *                    [--modes simple,extended,prepared | auto,disable]
+ *                    [--paths direct,haproxy,relay,querytap] [--no-bulk] [--no-points] [--rows N] [--write]
  */
 import { parseArgs } from 'node:util'
 import { report, table } from './measure.ts'

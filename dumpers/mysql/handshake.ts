@@ -2,8 +2,8 @@
  * The dialogue before a MySQL log-in that a proxy takes part in. The server speaks first: in its greeting
  * the capabilities are hidden that nobody here could follow (TLS with `tls.client = "refuse"`, zstd on a
  * Node that has none). A client that claims one even so is treated as by a server without it: the bit is
- * cleared, and a request for TLS is refused. Until the log-in is decided a PROXY header of the client's own is
- * refused as well.
+ * cleared, and a request for TLS is refused. Until the log-in is decided a PROXY header of the client's
+ * own is refused as well.
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html}
  */
 import type { Bytes, Direction } from '../../src/flow.ts'

@@ -1,7 +1,7 @@
 /**
  * Follows the packets of a log-in on both sides, from header to header, for one thing: a PROXY header of the
- * client's own. A MariaDB that takes headers from the proxy's address takes a client's too, before any packet
- * until the log-in is decided, and reads on behind it: what stands there would not be on record.
+ * client's own. A MariaDB that takes headers from the proxy's address takes a client's too, before any
+ * packet until the log-in is decided, and reads on behind it: what stands there would not be on record.
  */
 import type { Bytes, Direction } from '../../src/flow.ts'
 
@@ -20,7 +20,7 @@ class Packets {
   #have = 0
   #left = 0
 
-  /** Steps over the chunk; `meet` is told each header, and of each payload that is not empty its first byte. */
+  /** Steps over the chunk; `meet` is told each header, and the first byte of each payload that has one. */
   walk(chunk: Bytes, meet: (header: number, first: number | undefined) => void): void {
     let at = 0
     while (at < chunk.length) {
