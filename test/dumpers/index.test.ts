@@ -70,6 +70,11 @@ describe("a user's own module", () => {
       'its "defaultPort" is not an integer',
     ],
     [
+      'wish.mjs',
+      `export default { name: 'm', serverSpeaksFirst: 1, ${OPEN} }`,
+      'its "serverSpeaksFirst" is not a boolean',
+    ],
+    [
       'shake.mjs',
       `export default { name: 'm', handshake: 1, ${OPEN} }`,
       'its "handshake" is not a function',
