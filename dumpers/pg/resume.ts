@@ -13,7 +13,7 @@ import type { AuditEvent, Prepare, Statement } from '../../src/event.ts'
 import type { Bytes, Direction } from '../../src/flow.ts'
 import { shortString } from '../../src/framing/short-strings.ts'
 import type { Command } from './commands.ts'
-import { B } from './messages.ts'
+import { B, F } from './messages.ts'
 import { giveUp } from './requests.ts'
 import { MAX_SERIES, readSeries } from './series.ts'
 import type { PgState } from './state.ts'
@@ -30,6 +30,8 @@ export interface Wire {
   pass(side: Direction, chunk: Bytes): void
   /** Counts bytes that no record describes. */
   skip(side: Direction, bytes: number): void
+  /** how many of the client's were counted so far */
+  readonly skipped: number
 }
 
 const NOTHING: Bytes = Buffer.alloc(0)
@@ -41,6 +43,8 @@ export class Resume {
   /** the server is in step, and its last word was ReadyForQuery */
   #idle = false
   #inTrial = false
+  /** of a trial: a reply came that nothing else would have */
+  #isConfirmed = false
   /** of a trial: what it gave, the numbers to go back to, and the client's bytes in it */
   #held: AuditEvent[] = []
   #before = { seq: 0, statements: 0 }
@@ -89,7 +93,10 @@ export class Resume {
   /** More was lost. Answers true when that side was in step until now. */
   gap(from: Direction): boolean {
     const isNews = this.#inTrial || !this.#lost[from]
-    if (this.#inTrial) this.abort()
+    if (this.#inTrial && from === 'frontend' && this.#isSettled()) this.#commit()
+    // what was confirmed was sent, though its outcome is lost
+    else if (this.#isConfirmed) this.#lost.frontend = false
+    this.abort()
     this.#dropSeries()
     this.#lost[from] = true
     if (from === 'backend') this.#idle = false
@@ -109,7 +116,15 @@ export class Resume {
   header(type: number, length: number): void {
     if (isAsync(type)) return
     if (this.#inTrial && !(fitsLength(type, length) && fits(this.#state, type))) this.abort()
+    this.#isConfirmed ||= this.#inTrial && TELLING.has(type)
     this.#idle = type === B.ReadyForQuery
+  }
+
+  /** A message of the client begins. Copied data belongs to a COPY that the server has agreed to. */
+  request(type: number): void {
+    const isCopied = type === F.CopyData || type === F.CopyDone || type === F.CopyFail
+    const isOdd = type === F.Password || (isCopied && !this.#state.copyIn)
+    if (this.#inTrial && this.#lost.frontend && isOdd) this.abort()
   }
 
   /** A reply that is kept has come: what does it say of commands that nobody saw? */
@@ -118,6 +133,7 @@ export class Resume {
     const tag = type === B.CommandComplete ? shortString(bytes, start, Math.max(start, end - 1)) : ''
     if (this.#inTrial) {
       if (tag !== '' && !isTagOf(this.#state, tag)) this.abort()
+      else this.#isConfirmed ||= tag !== ''
       return
     }
     const { prepared, queue } = this.#state
@@ -138,6 +154,7 @@ export class Resume {
     const state = this.#state
     const { queue } = state
     this.#inTrial = false
+    this.#isConfirmed = false
     state.tentative = undefined
     if (this.#lost.frontend) {
       while (queue.head !== undefined) queue.shift()
@@ -159,12 +176,10 @@ export class Resume {
   }
 
   #feedFrontend(chunk: Bytes): void {
-    if (this.#inTrial) {
-      this.#tried += chunk.length
-      this.#wire.pass('frontend', chunk)
-    } else if (!this.#lost.frontend) {
+    if (this.#inTrial) this.#try(chunk)
+    else if (!this.#lost.frontend) {
       this.#begin()
-      this.#wire.pass('frontend', chunk)
+      this.#try(chunk)
     } else if (!this.#lost.backend && !this.#idle) {
       this.#dropSeries()
       this.#wire.skip('frontend', chunk.length)
@@ -197,8 +212,15 @@ export class Resume {
       return
     }
     this.#begin()
-    this.#tried = bytes.length
+    this.#try(bytes)
+  }
+
+  /** Passes bytes of the client on; those of a guess that turns out wrong by them are counted once. */
+  #try(bytes: Bytes): void {
+    const before = this.#wire.skipped + this.#tried
     this.#wire.pass('frontend', bytes)
+    if (this.#inTrial) this.#tried += bytes.length
+    else if (this.#lost.frontend) this.#wire.skip('frontend', bytes.length - (this.#wire.skipped - before))
   }
 
   #dropSeries(): void {
@@ -247,6 +269,9 @@ export class Resume {
 
   #commit(): void {
     this.#inTrial = false
+    this.#isConfirmed = false
+    this.#lost.frontend = false
+    this.#lost.backend = false
     this.#state.tentative = undefined
     this.#state.out.push(...this.#held)
     this.#held = []
@@ -268,6 +293,13 @@ const EMPTY: ReadonlySet<number> = new Set([
   ...[B.NoData, B.PortalSuspended, B.EmptyQueryResponse, B.CopyDone],
 ])
 const MAX_TAG = 64
+
+/** Replies that only the kind of command has which is at the head. */
+const TELLING: ReadonlySet<number> = new Set([
+  ...[B.RowDescription, B.ParseComplete, B.BindComplete, B.CloseComplete, B.ParameterDescription],
+  ...[B.NoData, B.PortalSuspended, B.EmptyQueryResponse, B.FunctionCallResponse],
+  ...[B.CopyInResponse, B.CopyOutResponse, B.CopyBothResponse],
+])
 
 const fitsLength = (type: number, length: number): boolean => {
   if (EMPTY.has(type)) return length === 0
@@ -306,15 +338,30 @@ const fits = ({ queue, copyIn, ended }: PgState, type: number): boolean => {
   return wanted.includes(type) && !isEarly
 }
 
-const VERB = /^\s*(select|insert|update|delete)\b/i
+const FIRST_WORD = /^\s*([a-z]+)\b/i
+/** Statements whose tag begins with another word, or with one of several; null: with any. */
+const TAGS: Readonly<Record<string, readonly string[] | null>> = {
+  ABORT: ['ROLLBACK'],
+  ANALYSE: ['ANALYZE'],
+  COMMIT: ['COMMIT', 'ROLLBACK'],
+  CREATE: ['CREATE', 'SELECT'],
+  END: ['COMMIT', 'ROLLBACK'],
+  EXECUTE: null,
+  PREPARE: ['PREPARE', 'ROLLBACK'],
+  TABLE: ['SELECT'],
+  VALUES: ['SELECT'],
+  WITH: null,
+}
 
-/** Can a statement of that text have this tag? Of most texts nobody can tell without parsing them. */
+/** Can a statement of that text have this tag? The tag's first word is the statement's, mostly. */
 const isTagOf = ({ queue, portals }: PgState, tag: string): boolean => {
   const head = queue.head
   const execution = head?.execution ?? (head && portals.get(head.portal)?.execution)
   if (execution?.tag !== undefined) return true
-  const verb = VERB.exec(execution?.text?.text ?? '')?.[1]?.toUpperCase()
-  return verb === undefined || tag.startsWith(verb)
+  const word = FIRST_WORD.exec(execution?.text?.text ?? '')?.[1]?.toUpperCase()
+  if (word === undefined) return true
+  const wanted = Object.hasOwn(TAGS, word) ? TAGS[word] : [word]
+  return wanted === null || wanted?.includes(tag.split(' ', 1)[0] as string) === true
 }
 
 /** What stays of a record whose reply may have been another's. */

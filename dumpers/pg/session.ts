@@ -88,20 +88,16 @@ export class PgSession implements Session {
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
     this.#state.now = at
     if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
-    if (this.#resume === undefined || this.#isBack(this.#resume, from, chunk)) {
+    const resume = this.#resume
+    // a session that lost bytes takes the chunk, unless it is back in step
+    if (resume === undefined || resume.feed(from, chunk)) {
+      this.#resume = undefined
       if (from === 'backend') this.#feedBackend(chunk)
       else this.#feedFrontend(chunk)
     }
     const kept = this.#held.length + (this.#resume?.held ?? 0)
     this.#memory.account(this.#frontend.held + this.#backend.held + kept)
     return this.#take()
-  }
-
-  /** The chunk went to a session that lost bytes, unless that is in step again. */
-  #isBack(resume: Resume, from: Direction, chunk: Bytes): boolean {
-    const isBack = resume.feed(from, chunk)
-    if (isBack) this.#resume = undefined
-    return isBack
   }
 
   midStream(at: Micros): readonly AuditEvent[] {
@@ -143,9 +139,13 @@ export class PgSession implements Session {
       framerOf(side).stopped = true
     }
     for (const side of ['frontend', 'backend'] as const) if (lost[side]) stop(side)
+    const skipped = () => this.#undecodedIn
     this.#resume = new Resume(
       this.#state,
       {
+        get skipped() {
+          return skipped()
+        },
         stop,
         renew: (side) => {
           if (side === 'frontend') this.#frontend = new PgFramer(this.#frontendFrames())
@@ -254,6 +254,7 @@ export class PgSession implements Session {
   }
 
   #frontendHeader(type: number, length: number): number {
+    this.#resume?.request(type)
     if (type === F.Password) this.#login.passwords++
     return keepOfRequest(this.#state, type, length)
   }

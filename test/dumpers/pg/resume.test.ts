@@ -237,7 +237,7 @@ describe('lost replies', () => {
   })
 })
 
-describe('a flow that begins in its middle', () => {
+describe('case 52: a flow that begins in its middle', () => {
   const midway = (...turns: Turn[]): Plain[] => {
     const session = new PgSession(openContext())
     const first = session.midStream(1).map((event) => canonical(event))
@@ -282,13 +282,90 @@ describe('a flow that begins in its middle', () => {
     expect(session.totals.undecodedIn).toBe(98 * 17)
   })
 
-  test('another protocol is no statement, whatever it sends', () => {
+  test('case 57: another protocol is no statement, whatever it sends', () => {
     const events = midway(
       sent(Buffer.from('GET / HTTP/1.1\r\n\r\n')),
       answered(Buffer.from('HTTP/1.1 200 OK')),
     )
     expect(events).toMatchObject([{ gap_reason: 'mid-stream' }])
   })
+})
+
+describe('case 54: packets that a snap length cut', () => {
+  const KEPT = 30
+  /** each segment with its end missing */
+  const cut = (turns: readonly Turn[]): Turn[] =>
+    turns.flatMap((turn) => {
+      if ('lost' in turn || turn.bytes.length <= KEPT) return [turn]
+      const { from, bytes } = turn
+      return [{ from, bytes: bytes.subarray(0, KEPT) }, lost(from, bytes.length - KEPT)]
+    })
+  const rows = (tag: string): Turn =>
+    answered(backend.rowDescription(['a', 'b']), backend.dataRow(['1', '2']), done(tag))
+
+  test('statements that were captured whole are told, though their outcomes are lost', () => {
+    const events = run(
+      ...cut([
+        ...LOGIN,
+        sent(frontend.query('select 1')),
+        rows('SELECT 1'),
+        sent(frontend.query(`select '${'x'.repeat(100)}'`)),
+        rows('SELECT 1'),
+        sent(frontend.query('select 3')),
+        rows('SELECT 1'),
+        sent(frontend.query('update t set a = 1')),
+        answered(done('UPDATE 1')),
+        sent(frontend.terminate()),
+      ]),
+    )
+    expect(told(events)).toEqual([
+      ['select 1', 'unknown', true],
+      ['select 3', 'unknown', true],
+      ['update t set a = 1', 'success', true],
+    ])
+  })
+
+  test('a row that is cut loses nothing', () => {
+    const events = run(
+      ...LOGIN,
+      ...cut([sent(frontend.query('select 1')), answered(backend.dataRow(['x'.repeat(100)]))]),
+      answered(done()),
+    )
+    expect(told(events)).toEqual([['select 1', 'success', false]])
+  })
+})
+
+test('a query that was lost behind one that was answered costs that one nothing', () => {
+  const events = run(
+    ...LOGIN,
+    lost('frontend'),
+    answered(done()),
+    ...query('select 2'),
+    lost('frontend'),
+    answered(done()),
+    ...query('select 4'),
+  )
+  expect(told(events)).toEqual([
+    ['select 2', 'success', true],
+    ['select 4', 'success', true],
+  ])
+})
+
+test('copied data that looks like a query is none, though both sides were lost', () => {
+  const session = new PgSession(openContext())
+  session.midStream(1)
+  const events = converse(session, [
+    sent(frontend.query('drop table t')),
+    sent(frontend.copyData('more'), frontend.copyDone()),
+    answered(done('COPY 3')),
+    sent(frontend.query('drop table t')),
+    answered(done('COPY 3')),
+    ...query('select 1'),
+  ])
+  expect(told(events)).toEqual([['select 1', 'success', true]])
+  const wrong = [frontend.query('drop table t'), frontend.copyData('more'), frontend.copyDone()]
+  const bytes = Buffer.concat([...wrong, frontend.query('drop table t')]).length
+  expect(session.totals.undecodedIn).toBe(bytes)
 })
 
 test('a session in recovery keeps little, whatever comes', () => {
