@@ -116,8 +116,13 @@ export class Resume {
   header(type: number, length: number): void {
     if (isAsync(type)) return
     if (this.#inTrial && !(fitsLength(type, length) && fits(this.#state, type))) this.abort()
-    this.#isConfirmed ||= this.#inTrial && TELLING.has(type)
+    this.#isConfirmed ||= this.#inTrial && (TELLING.has(type) || this.#isErrorOfQuery(type))
     this.#idle = type === B.ReadyForQuery
+  }
+
+  /** In a series an error may be that of a command before it; a Query is alone. */
+  #isErrorOfQuery(type: number): boolean {
+    return type === B.ErrorResponse && this.#state.queue.head?.kind === 'Query'
   }
 
   /** A message of the client begins. Copied data belongs to a COPY that the server has agreed to. */

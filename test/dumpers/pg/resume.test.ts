@@ -313,6 +313,10 @@ describe('case 54: packets that a snap length cut', () => {
         rows('SELECT 1'),
         sent(frontend.query('select 3')),
         rows('SELECT 1'),
+        sent(frontend.query(`select '${'x'.repeat(100)}'`)),
+        rows('SELECT 1'),
+        sent(frontend.query('select * from nothing')),
+        answered(backend.error({ S: 'ERROR', C: '42P01', M: 'relation "nothing" does not exist' })),
         sent(frontend.query('update t set a = 1')),
         answered(done('UPDATE 1')),
         sent(frontend.terminate()),
@@ -321,6 +325,7 @@ describe('case 54: packets that a snap length cut', () => {
     expect(told(events)).toEqual([
       ['select 1', 'unknown', true],
       ['select 3', 'unknown', true],
+      ['select * from nothing', 'unknown', true],
       ['update t set a = 1', 'success', true],
     ])
   })
