@@ -49,6 +49,8 @@ export class Resume {
   #held: AuditEvent[] = []
   #before = { seq: 0, statements: 0 }
   #tried = 0
+  /** that the client seems to speak TLS was told */
+  #isTold = false
   /** bytes of the client that may become a series of messages */
   #series: Bytes = NOTHING
 
@@ -213,6 +215,7 @@ export class Resume {
     }
     this.#series = NOTHING
     if (judged === 'none') {
+      this.#tellTls(bytes)
       this.#wire.skip('frontend', bytes.length)
       return
     }
@@ -226,6 +229,14 @@ export class Resume {
     this.#wire.pass('frontend', bytes)
     if (this.#inTrial) this.#tried += bytes.length
     else if (this.#lost.frontend) this.#wire.skip('frontend', bytes.length - (this.#wire.skipped - before))
+  }
+
+  /** Nothing will ever be read of such a session, which its user should know. It is looked at even so. */
+  #tellTls(bytes: Bytes): void {
+    if (this.#isTold || !this.#lost.backend || !isTls(bytes)) return
+    this.#isTold = true
+    const { identity, now, out } = this.#state
+    out.push({ event: 'gap', at: now, who: identity.who, gap_reason: 'tls', detail: 'looks like TLS' })
   }
 
   #dropSeries(): void {
@@ -287,6 +298,20 @@ export class Resume {
     this.#state.prepared.clear()
     this.#state.forgetSkipped()
   }
+}
+
+const TLS_HEADER = 5
+const TLS_MAX_RECORD = 16_640
+
+/**
+ * Do the bytes begin with a TLS record: uint8 type 20 to 23, uint16 version 3.0 to 3.4, uint16 length?
+ * {@link https://www.rfc-editor.org/rfc/rfc8446#section-5.1}
+ */
+const isTls = (bytes: Bytes): boolean => {
+  if (bytes.length < TLS_HEADER) return false
+  const [type = 0, major = 0, minor = 0] = bytes
+  const length = bytes.readUInt16BE(3)
+  return type >= 20 && type <= 23 && major === 3 && minor <= 4 && length > 0 && length <= TLS_MAX_RECORD
 }
 
 /** Replies that come at any time. */

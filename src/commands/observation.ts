@@ -68,10 +68,9 @@ const warning = (sink: Sink, log: Log): Sink => {
     if (encryption === undefined || hasWarned) return
     hasWarned = true
     const fields = { conn_id: facts?.conn_id, listener: facts?.listener }
-    log.warn(
-      fields,
-      `a session uses ${encryption}: its statements are NOT audited (tls.client = "passthrough")`,
-    )
+    // of a capture there is no option that could change it
+    const why = facts?.src_addr === undefined ? ' (tls.client = "passthrough")' : ''
+    log.warn(fields, `a session uses ${encryption}: its statements are NOT audited${why}`)
   }
   return {
     emit(facts, event) {

@@ -282,6 +282,14 @@ describe('case 52: a flow that begins in its middle', () => {
     expect(session.totals.undecodedIn).toBe(98 * 17)
   })
 
+  test('that looks like TLS is said to, once', () => {
+    const record = Buffer.from('1703030020', 'hex')
+    const chunk = Buffer.concat([record, Buffer.alloc(32, 7)])
+    const events = midway(sent(chunk), answered(chunk), sent(chunk), answered(chunk))
+    expect(ofKind(events, 'gap').map(({ gap_reason }) => gap_reason)).toEqual(['mid-stream', 'tls'])
+    expect(events).toHaveLength(2)
+  })
+
   test('case 57: another protocol is no statement, whatever it sends', () => {
     const events = midway(
       sent(Buffer.from('GET / HTTP/1.1\r\n\r\n')),
