@@ -134,6 +134,10 @@ class Reading {
     }
   }
 
+  get wasStopped(): boolean {
+    return this.#stop.isAsked
+  }
+
   get #isOver(): boolean {
     return this.#stop.isAsked || this.#audit.isGone
   }
@@ -222,7 +226,12 @@ export const runRead = async (config: Config, options: ReadOptions): Promise<num
     if (options.log) log.log.info({ file: name, ...fields }, 'read')
     if (progress !== undefined) options.err(`querytap: ${reading.totals(input)}\n`)
     for (const line of words) options.err(`querytap: ${name}: ${line}\n`)
-    if (damage === undefined) return 0
+    if (damage === undefined) {
+      // a live stream is ended by its user, a file is not
+      if (!reading.wasStopped || input.size === undefined) return 0
+      options.err(`querytap: ${name}: stopped before its end\n`)
+      return FAILED
+    }
     options.err(`querytap: ${name}: ${damage.message}\n`)
     return damage.code === 'unsupported' && damage.record === 1 ? WRONG_USE : FAILED
   } finally {
