@@ -8,7 +8,7 @@ import { openRecords, type RecordReader } from '../capture/records.ts'
 import { CaptureError, ConfigError } from '../errors.ts'
 import type { AuditLife } from '../event.ts'
 import type { Bytes } from '../flow.ts'
-import { type OpenLog, openLog } from '../log.ts'
+import { type Log, type OpenLog, openLog } from '../log.ts'
 import { type AuditLog, openAuditLog } from './audit-log.ts'
 import { countWords, ProgressLine, sizeWords } from './capture-progress.ts'
 import { CaptureRun } from './capture-run.ts'
@@ -193,6 +193,17 @@ const progressLine = (toLog: boolean): ProgressLine | undefined => {
 const openLogFor = (config: Config, toLog: boolean): Promise<OpenLog> =>
   openLog({ ...config.log, enable: toLog && config.log.enable, stdout: true }, process.stderr)
 
+/** The log, but no errors once the reader is gone: one that has seen enough (`| head`) is no trouble. */
+const untilGone = (log: Log, isGone: () => boolean): Log => ({
+  error: (fields, msg) => {
+    if (!isGone()) log.error(fields, msg)
+  },
+  warn: (fields, msg) => log.warn(fields, msg),
+  info: (fields, msg) => log.info(fields, msg),
+  debug: (fields, msg) => log.debug(fields, msg),
+  child: (fields) => untilGone(log.child(fields), isGone),
+})
+
 /**
  * Reads one capture to its end and answers the exit code: 1 where it is damaged, after everything before the
  * damage. Throws ConfigError for what its user has to mend.
@@ -204,13 +215,8 @@ export const runRead = async (config: Config, options: ReadOptions): Promise<num
   const log = await openLogFor(config, options.log)
   let audit: AuditLog | undefined
   try {
-    const opened = openAuditLog(outputOf(config, options.log), !options.log, {
-      ...log.log,
-      // a reader that has seen enough (`| head`) is no trouble
-      error: (fields, msg) => {
-        if (audit?.isGone !== true) log.log.error(fields, msg)
-      },
-    })
+    const told = untilGone(log.log, () => audit?.isGone === true)
+    const opened = openAuditLog(outputOf(config, options.log), !options.log, told)
     audit = opened
     const tell = (event: AuditLife['event'], fields: AuditLife['fields']): void => {
       const at = Date.now() * 1000
@@ -226,14 +232,10 @@ export const runRead = async (config: Config, options: ReadOptions): Promise<num
     if (options.log) log.log.info({ file: name, ...fields }, 'read')
     if (progress !== undefined) options.err(`querytap: ${reading.totals(input)}\n`)
     for (const line of words) options.err(`querytap: ${name}: ${line}\n`)
-    if (damage === undefined) {
-      // a live stream is ended by its user, a file is not
-      if (!reading.wasStopped || input.size === undefined) return 0
-      options.err(`querytap: ${name}: stopped before its end\n`)
-      return FAILED
-    }
-    options.err(`querytap: ${name}: ${damage.message}\n`)
-    return damage.code === 'unsupported' && damage.record === 1 ? WRONG_USE : FAILED
+    // a live stream is ended by its user, a file is not
+    if (damage === undefined && (!reading.wasStopped || input.size === undefined)) return 0
+    options.err(`querytap: ${name}: ${damage?.message ?? 'stopped before its end'}\n`)
+    return damage?.code === 'unsupported' && damage.record === 1 ? WRONG_USE : FAILED
   } finally {
     await audit?.close()
     await log.close()
