@@ -17,6 +17,7 @@ const record = (keys: Partial<AuditRecord>): AuditRecord => ({
   conn_id: 'c1',
   backend_pid: THREAD,
   log_seq: ++seq,
+  ...(keys.event !== 'change_user' && { stmt_seq: seq }),
   outcome: 'success',
   ...keys,
 })
@@ -148,6 +149,31 @@ test('an execute that opens a cursor may be missing in the log of MySQL 5.6', ()
   expect(compareWithMyServer([], records, { hidesCursors: true }).findings).toEqual([])
   expect(compareWithMyServer([], records).findings).toHaveLength(1)
   expect(compareWithMyServer([], [execute('A', [])], { hidesCursors: true }).findings).toHaveLength(1)
+})
+
+test('a cursor is told late, and stands where it was sent', () => {
+  const entries = [
+    line('Execute', 'A'),
+    line('Query', 'B'),
+    line('Change user', 'c@h on '),
+    line('Query', 'D'),
+  ]
+  const cursor = execute('A', [], { fetches: 1 })
+  const others = [query('B'), record({ event: 'change_user', new_username: 'c' }), query('D')]
+  expect(findings(entries, [...others, { ...cursor, log_seq: ++seq }])).toEqual([])
+  expect(findings(entries, [...others, { ...cursor, stmt_seq: ++seq }])).toHaveLength(1)
+})
+
+test('an execute of which the reply to its prepare was never seen stands for any', () => {
+  const nameless = record({ protocol: 'binary', outcome: 'unknown', reason: 'text_unknown' })
+  expect(findings([line('Execute', 'A')], [nameless])).toEqual([])
+  expect(findings([line('Query', 'A')], [nameless])).toHaveLength(1)
+  expect(findings([line('Execute', 'A')], [{ ...nameless, outcome: 'success' }])).toHaveLength(1)
+})
+
+test('blanks around a text, and semicolons behind it, are not logged', () => {
+  expect(findings([line('Query', 'A')], [query(' \nA ; ')])).toEqual([])
+  expect(findings([line('Query', 'A')], [query(';A')])).toHaveLength(1)
 })
 
 test('masks stand for what is behind them, truncated texts for what follows', () => {

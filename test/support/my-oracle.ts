@@ -72,10 +72,13 @@ const bytesOf = (record: AuditRecord): string =>
 
 const quotedForRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 
+/** MariaDB logs texts without the blanks before them, and the blanks and semicolons behind. */
+const trimmed = (text: string): string => text.replace(/^\s+/, '').replace(/[\s;]+$/, '')
+
 /** A masked text agrees with what is around the masks; a truncated one with its beginning. */
 const isSameText = (record: AuditRecord, logged: string): boolean => {
   const ours = bytesOf(record)
-  if (ours === logged) return true
+  if (ours === logged || trimmed(ours) === trimmed(logged)) return true
   if (record.query_truncated) return isTruncated(record, ours, logged)
   if (!ours.includes('<redacted>')) return false
   return new RegExp(`^${ours.split('<redacted>').map(quotedForRegExp).join('[^]*')}$`).test(logged)
@@ -127,15 +130,26 @@ const kindOf = (record: AuditRecord): Kind => {
   return kinds[record.protocol ?? ''] ?? 'command'
 }
 
+/** Of a database: MariaDB logs this in the place of its name. */
+const ACCESS_DENIED = 1044
+
+/** Names that are not plain are shown otherwise by the server. */
 const isCommand = (record: AuditRecord, line: GeneralLogEntry): boolean => {
   const command = record.event === 'change_user' ? 'COM_CHANGE_USER' : record.command
   if (COMMANDS[line.command] !== command) return false
   if (command === 'COM_CHANGE_USER') return line.text.startsWith(`${record.new_username ?? ''}@`)
-  return record.query === undefined || line.text.startsWith(record.query)
+  const mayBeDenied = record.error_number === ACCESS_DENIED || record.outcome === 'unknown'
+  if (mayBeDenied && line.text.startsWith('Access denied')) return true
+  return record.query === undefined || /[^ -~]/.test(record.query) || line.text.startsWith(record.query)
 }
+
+/** Its statement was prepared, but the connection ended before the reply came that gave it its number. */
+const isNameless = (record: AuditRecord): boolean =>
+  record.reason === 'text_unknown' && record.outcome === 'unknown'
 
 const isPair = (record: AuditRecord, line: GeneralLogEntry): boolean => {
   const logged = line.bytes.toString('latin1')
+  if (isNameless(record)) return line.command === 'Execute'
   switch (kindOf(record)) {
     case 'query':
       return line.command === 'Query' && isSameText(record, logged)
@@ -174,9 +188,13 @@ const opensCursor = (record: AuditRecord): boolean =>
 
 const ADDED = /\b(?:prepare|execute)\b/i
 
+/** A database that the user may not use: a line of its own behind a Query of USE, too. */
+const isDenied = ({ command, text }: GeneralLogEntry): boolean =>
+  command === 'Init DB' && text.startsWith('Access denied')
+
 /** May the line at hand be passed over? `before` is the record whose line came last. */
 const needsNoRecord = (line: GeneralLogEntry, before: AuditRecord | undefined): boolean => {
-  if (QUIET.has(line.command)) return true
+  if (QUIET.has(line.command) || isDenied(line)) return true
   if (line.command !== 'Prepare' && line.command !== 'Execute') return false
   return before !== undefined && ADDED.test(before.query ?? '')
 }
@@ -290,6 +308,20 @@ const compareLogin = (lines: readonly GeneralLogEntry[], records: readonly Audit
   return ours === `${user} ${database}` ? [] : [`session.auth of ${ours} for ${shownLine(connect)}`]
 }
 
+/**
+ * In the order in which the client sent them. Records are written when their outcome is known, that of a cursor
+ * late; a change of user has no number of its own and comes behind what was told before it.
+ */
+const asSent = (records: readonly AuditRecord[]): AuditRecord[] => {
+  const asWritten = [...records].sort((a, b) => (a.log_seq ?? 0) - (b.log_seq ?? 0))
+  let latest = 0
+  const places = asWritten.map((record) => {
+    latest = Math.max(latest, record.stmt_seq ?? 0)
+    return { record, place: record.stmt_seq ?? latest + 0.5 }
+  })
+  return places.sort((a, b) => a.place - b.place).map(({ record }) => record)
+}
+
 const EVENTS = new Set(['statement', 'prepare', 'change_user'])
 
 const grouped = <T>(items: readonly T[], key: (item: T) => number | undefined): Map<number, T[]> => {
@@ -309,7 +341,7 @@ const compareSession = (
   records: readonly AuditRecord[],
   habits: ServerHabits,
 ): { findings: string[]; steps: Step[] } => {
-  const commands = records.filter(({ event }) => EVENTS.has(event))
+  const commands = asSent(records.filter(({ event }) => EVENTS.has(event)))
   const aligned = align(lines, commands, habits)
   const findings = [
     ...compareLogin(lines, records),
@@ -327,8 +359,7 @@ export const compareWithMyServer = (
 ): MyComparison => {
   const threads = new Map<unknown, number>()
   for (const { conn_id, backend_pid } of records) if (backend_pid) threads.set(conn_id, backend_pid)
-  const inOrder = [...records].sort((a, b) => (a.log_seq ?? 0) - (b.log_seq ?? 0))
-  const ours = grouped(inOrder, ({ conn_id }) => threads.get(conn_id))
+  const ours = grouped(records, ({ conn_id }) => threads.get(conn_id))
   const theirs = grouped(entries, ({ thread }) => thread)
   const findings: string[] = []
   const matched = { query: 0, prepare: 0, execute: 0, bulk: 0, command: 0 }

@@ -58,6 +58,9 @@ export interface StageOptions extends ServerHabits {
   readonly countsRows?: boolean
 }
 
+/** A connection whose server has gone is kept for a minute, for what its client may still have to say. */
+const MOST_LINGERING = 90_000
+
 const ROWS_SENT = "SELECT ROWS_SENT FROM information_schema.client_statistics WHERE CLIENT = '127.0.0.1'"
 
 /** Users `root` and `changed` (password `sesame`) are there. `close()` ends the server too. */
@@ -80,10 +83,11 @@ export const openStage = async (server: MyServer, options: StageOptions = {}): P
     const entries = (await server.readLog()).slice(entriesBefore)
     const rowsSent = countsRows ? Number(await server.sql(ROWS_SENT)) : undefined
     const errors = server.readErrors()?.slice(errorsBefore)
-    await until('the end of all sessions in the audit', () => {
+    const ended = () => {
       records.push(...next())
       return records.length > 0 && allEnded(records, entries)
-    })
+    }
+    await until('the end of all sessions in the audit', ended, MOST_LINGERING)
     return { result, records, rowsSent, ...compareWithMyServer(entries, records, { errors, ...habits }) }
   }
   return {
