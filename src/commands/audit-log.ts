@@ -56,7 +56,7 @@ const lineEncoder = (options: DumpLogConfig, format: 'json' | 'ltsv'): Encoder =
 
 /** What outputs report, told in the operational log. */
 const reports = (log: Log, output: string) => ({
-  onTrouble: (error: Error) => log.error({ err: error, output }, 'audit log'),
+  onTrouble: (error: Error) => log.error({ err: error, output }, 'trouble with the audit log'),
   onRecovered: (lost: number) => log.warn({ output, lost }, 'audit log is written again'),
 })
 

@@ -219,6 +219,9 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
     signals = options.signals ?? watchSignals(() => proxy?.reopen())
     reason = await serve(proxy, listeners, addresses, signals, options.onListening)
     return 0
+  } catch (err) {
+    opened.log.error({ err }, 'failed')
+    throw err
   } finally {
     if (proxy && reason === 'failed') await proxy.shutDown('now', Promise.resolve())
     proxy?.tell('audit.stop', { reason })

@@ -106,7 +106,11 @@ export class FileSink {
       this.#file = this.#place.open(this.#clock.nowMs())
     } catch (error) {
       this.#abandon()
-      throw new ConfigError('environment', 'dumpLog.dir', `log file in ${options.dir}: ${messageOf(error)}`)
+      throw new ConfigError(
+        'environment',
+        'dumpLog.dir',
+        `dumpLog.dir: ${options.dir}: ${messageOf(error)}`,
+      )
     }
     this.#finisher = this.#openFinisher()
     this.#healEnd(this.#file)

@@ -142,6 +142,9 @@ describe('a run', () => {
     taken.close()
     expect(existsSync(join(directory, 'proxy.pid'))).toBe(false)
     expect(events()).toEqual(['audit.start', 'audit.stop'])
+    expect(readFileSync(join(directory, 'querytap.log'), 'utf8')).toContain(
+      `"error":"listen 127.0.0.1:${port}: address already in use"`,
+    )
     expect(process.listenerCount('SIGTERM')).toBe(0)
   })
 
