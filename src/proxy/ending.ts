@@ -54,8 +54,9 @@ export const passReset = (socket: Socket): boolean => {
     socket.destroySoon()
     return true
   }
-  // Only TCP knows resets.
-  if (socket.remoteAddress !== undefined) socket.resetAndDestroy()
+  // Only TCP knows resets, and it refuses one (EINVAL, no 'close' ever) while the end of a side is being sent.
+  const isShuttingDown = socket.writableEnded && !socket.writableFinished
+  if (socket.remoteAddress !== undefined && !isShuttingDown) socket.resetAndDestroy()
   else socket.destroy()
   return false
 }
