@@ -13,6 +13,8 @@ import {
   parseMysqlPrepare,
   parseSetNames,
   parseUse,
+  SESSION_VERBS,
+  type SqlStatement,
   splitStatements,
 } from '../../src/sql/scan.ts'
 import type { TransactionVerb } from './transaction.ts'
@@ -34,15 +36,22 @@ export interface Meaning {
   readonly calls: boolean
 }
 
-/** One statement that works on data alone. A semicolon elsewhere than at the end needs a closer look. */
-const PLAIN = /^\s*(?:select|insert|update|delete|replace|show|explain|do)\s[^;]*;?\s*$/i
+/** Verbs of statements that work on data alone. */
+const PLAIN = /^\s*(?:select|insert|update|delete|replace|show|explain|do)\s/i
 const COMPOUND: ReadonlySet<string> = new Set(['call', 'execute', 'begin'])
+
+/** One such statement. A semicolon elsewhere than at the end needs a closer look. */
+const isPlain = (text: string): boolean => {
+  if (!PLAIN.test(text)) return false
+  const semicolon = text.indexOf(';')
+  return semicolon < 0 || text.slice(semicolon + 1).trim() === ''
+}
 
 const known = new WeakMap<QueryText, readonly Meaning[]>()
 
 /** Statements of the text in order; undefined for one that only works on data. */
 export const meaningsOf = (text: QueryText): readonly Meaning[] | undefined => {
-  if (PLAIN.test(text.text)) return undefined
+  if (isPlain(text.text)) return undefined
   let meanings = known.get(text)
   if (meanings === undefined) {
     meanings = readMeanings(text)
@@ -55,22 +64,40 @@ export const meaningsOf = (text: QueryText): readonly Meaning[] | undefined => {
 const readMeanings = (text: QueryText): readonly Meaning[] => {
   const statements = splitStatements(text.text, text)
   const whole = text.truncated === undefined ? statements : statements.slice(0, -1)
-  return whole.map((statement): Meaning => {
-    const written = text.text
-    const prepared = parseMysqlPrepare(written, text, statement)
-    const immediate = parseExecuteImmediate(written, text, statement)
-    const from = prepared?.from
-    const direct = immediate?.from
-    return {
-      verb: mysqlTransactionVerb(written, text, statement),
-      database: parseUse(written, text, statement),
-      charset: parseSetNames(written, text, statement)?.charset,
-      prepares: prepared && { name: prepared.name, text: from && 'text' in from ? from.text : undefined },
-      executes:
-        direct && 'text' in direct ? { text: direct.text } : parseMysqlExecute(written, text, statement),
-      deallocates: parseMysqlDeallocate(written, text, statement)?.name,
-      kill: parseKill(written, text, statement),
-      calls: COMPOUND.has(statement.words[0] ?? ''),
-    }
-  })
+  return whole.map((statement) => (isFollowed(statement) ? readMeaning(text, statement) : NOTHING))
+}
+
+/** Of all others nothing is known, and one object says so: a text may be of half a million statements. */
+const NOTHING: Meaning = {
+  verb: undefined,
+  database: undefined,
+  charset: undefined,
+  prepares: undefined,
+  executes: undefined,
+  deallocates: undefined,
+  kill: undefined,
+  calls: false,
+}
+
+const isFollowed = ({ words: [first = ''] }: SqlStatement): boolean =>
+  SESSION_VERBS.has(first) || COMPOUND.has(first)
+
+const readMeaning = (text: QueryText, statement: SqlStatement): Meaning => {
+  const written = text.text
+  const [first = ''] = statement.words
+  const prepared = first === 'prepare' ? parseMysqlPrepare(written, text, statement) : undefined
+  const immediate = first === 'execute' ? parseExecuteImmediate(written, text, statement) : undefined
+  const from = prepared?.from
+  const direct = immediate?.from
+  return {
+    verb: mysqlTransactionVerb(written, text, statement),
+    database: first === 'use' ? parseUse(written, text, statement) : undefined,
+    charset: first === 'set' ? parseSetNames(written, text, statement)?.charset : undefined,
+    prepares: prepared && { name: prepared.name, text: from && 'text' in from ? from.text : undefined },
+    executes:
+      direct && 'text' in direct ? { text: direct.text } : parseMysqlExecute(written, text, statement),
+    deallocates: parseMysqlDeallocate(written, text, statement)?.name,
+    kill: first === 'kill' ? parseKill(written, text, statement) : undefined,
+    calls: COMPOUND.has(first),
+  }
 }

@@ -1,7 +1,7 @@
 /** Binary numbers as MariaDB and MySQL print them. */
 import type { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
 
-/** A double whose decimal point stands within so many digits of its first one is written without exponent. */
+/** A double whose decimal point is within so many digits of its first one is written without exponent. */
 const FIXED_DIGITS = 15
 
 /** `1.25e-7` (from toExponential) as my_gcvt lays it out: plain, or an exponent without plus or zeros. */

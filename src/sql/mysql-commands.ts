@@ -29,12 +29,16 @@ export const parseSetNames = (
   statement?: Span,
 ): { readonly charset: string } | undefined => {
   const reader = read(text, options, statement)
-  if (!reader.skip('set')) return undefined
+  if (!reader.skip('set') || !CLIENT_CHARSET.test(reader.rest())) return undefined
   let charset: string | undefined
   do charset = clientCharset(reader) ?? charset
   while (reader.skipToComma())
   return charset === undefined ? undefined : { charset: fold(charset) }
 }
+
+/** Nothing spells these names otherwise; most assignments need no closer look. */
+const CLIENT_CHARSET = /names|charset|character/i
+const AUTOCOMMIT = /autocommit|password/i
 
 /** One assignment's. */
 const clientCharset = (reader: Reader): string | undefined => {
@@ -94,19 +98,16 @@ const userVariable = (reader: Reader): string | undefined => {
   return name === undefined ? undefined : fold(name)
 }
 
-/**
- * `EXECUTE name [USING @a, @b]`: the statement's name in lower case and the variables, `@` before each, in
- * lower case; where MariaDB has expressions, these as written.
- */
+/** `EXECUTE name [USING …]`: the statement's name in lower case. */
 export const parseMysqlExecute = (
   text: string,
   options: ScanOptions = {},
   statement?: Span,
-): { readonly name: string; readonly using: readonly string[] } | undefined => {
+): { readonly name: string } | undefined => {
   const reader = read(text, options, statement)
   if (!reader.skip('execute') || reader.is('immediate')) return undefined
   const name = reader.name()
-  return name === undefined ? undefined : { name: fold(name), using: using(reader) }
+  return name === undefined ? undefined : { name: fold(name) }
 }
 
 /** MariaDB's `EXECUTE IMMEDIATE 'text' | @variable | expression [USING …]`. */
@@ -114,26 +115,11 @@ export const parseExecuteImmediate = (
   text: string,
   options: ScanOptions = {},
   statement?: Span,
-): { readonly from?: PreparedFrom; readonly using: readonly string[] } | undefined => {
+): { readonly from?: PreparedFrom } | undefined => {
   const reader = read(text, options, statement)
   if (!reader.skip('execute') || !reader.skip('immediate')) return undefined
   const from = preparedFrom(reader)
-  const isWhole = reader.isAtEnd || reader.is('using')
-  while (!reader.isAtEnd && !reader.is('using')) reader.advance()
-  return from && isWhole ? { from, using: using(reader) } : { using: using(reader) }
-}
-
-const using = (reader: Reader): readonly string[] => {
-  const values: string[] = []
-  let more = reader.skip('using')
-  while (more) {
-    const from = reader.rest()
-    more = reader.skipToComma()
-    const written = from.slice(0, from.length - reader.rest().length).replace(/\s*(?:,\s*)?$/, '')
-    const name = /^@\s*([\w$.]+|`[^`]*`|'[^']*'|"[^"]*")$/.exec(written)?.[1]
-    values.push(name === undefined ? written : `@${fold(name.replaceAll(/^[`'"]|[`'"]$/g, ''))}`)
-  }
-  return values
+  return from && (reader.isAtEnd || reader.is('using')) ? { from } : {}
 }
 
 /** `DEALLOCATE PREPARE name`, `DROP PREPARE name`; the name in lower case. */
@@ -232,6 +218,7 @@ const COMMITTING: ReadonlySet<string> = new Set([
 ])
 
 const setsAutocommit = (reader: Reader): boolean => {
+  if (!AUTOCOMMIT.test(reader.rest())) return false
   if (reader.is('password')) return true
   do {
     if (!namesSessionVariable(reader) || fold(reader.name() ?? '') !== 'autocommit') continue
@@ -241,3 +228,10 @@ const setsAutocommit = (reader: Reader): boolean => {
   } while (reader.skipToComma())
   return false
 }
+
+/** The words that the statements begin with of which any parser here makes something. */
+export const SESSION_VERBS: ReadonlySet<string> = new Set([
+  ...COMMITTING,
+  ...['begin', 'start', 'stop', 'commit', 'rollback', 'set', 'create', 'drop', 'load', 'lock', 'unlock'],
+  ...['analyze', 'optimize', 'repair', 'check', 'use', 'prepare', 'execute', 'deallocate', 'kill'],
+])

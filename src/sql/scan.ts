@@ -30,5 +30,6 @@ export {
   parseMysqlPrepare,
   parseSetNames,
   parseUse,
+  SESSION_VERBS,
 } from './mysql-commands.ts'
 export { type SqlStatement, splitStatements } from './statements.ts'

@@ -209,3 +209,18 @@ test('a process over its budget keeps heads, lengths and hashes', () => {
   })
   expect(budget.used).toBe(2000)
 })
+
+describe('texts that take long to read', () => {
+  const spaces = ' '.repeat(300_000)
+  test.each([
+    ['blanks before a semicolon that does not end it', `select 1${spaces};x`],
+    ['one word', 'x'.repeat(900_000)],
+    ['a verb and blanks', `kill${spaces}`],
+    ['values of an EXECUTE', `execute s using @a${spaces}+1, @b${spaces}+1`],
+    ['as many statements as there is room for', 'a;'.repeat(100_000)],
+  ])('are read once, from left to right: %s', (_what, text) => {
+    const session = new MysqlSession(openContext({}))
+    const events = converse(session, [...LOGIN, sent(f.query(text)), OK])
+    expect(ofKind(events, 'statement')).toHaveLength(1)
+  })
+})

@@ -71,9 +71,9 @@ describe('parseMysqlPrepare', () => {
 
 describe('parseMysqlExecute', () => {
   cases(parseMysqlExecute, [
-    ['execute S', { name: 's', using: [] }],
-    ['execute s using @A, @`b c`, @"D"', { name: 's', using: ['@a', '@b c', '@d'] }],
-    ["execute s using 'a', concat('b', ',') ;", { name: 's', using: ["'a'", "concat('b', ',')"] }],
+    ['execute S', { name: 's' }],
+    ['execute s using @A, @`b c`, @"D"', { name: 's' }],
+    ["execute s using 'a', concat('b', ',') ;", { name: 's' }],
     ["execute immediate 'select 1'", undefined],
     ['select execute', undefined],
   ])
@@ -81,9 +81,9 @@ describe('parseMysqlExecute', () => {
 
 describe('parseExecuteImmediate', () => {
   cases(parseExecuteImmediate, [
-    ["execute immediate 'select ?' using @a", { from: { text: 'select ?' }, using: ['@a'] }],
-    ['execute immediate @a', { from: { variable: 'a' }, using: [] }],
-    ["execute immediate concat('a', @b) using 5, @c", { using: ['5', '@c'] }],
+    ["execute immediate 'select ?' using @a", { from: { text: 'select ?' } }],
+    ['execute immediate @a', { from: { variable: 'a' } }],
+    ["execute immediate concat('a', @b) using 5, @c", {}],
     ['execute s', undefined],
   ])
 })
