@@ -192,7 +192,9 @@ class LineEncoder implements Encoder {
   }
 
   #learn(key: string): string {
-    const spelt = TURNED.has(key) ? '' : this.#key(key)
+    // the body of a malformed message has the bound values in it
+    const isLeftOut = key === 'body_hex' && this.#options.bindValues !== 'full'
+    const spelt = isLeftOut || TURNED.has(key) ? '' : this.#key(key)
     this.#eventKeys.set(key, spelt)
     return spelt
   }

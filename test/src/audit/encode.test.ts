@@ -141,6 +141,16 @@ describe('a record as JSON', () => {
     expect(json(event, { bindValues: 'none' })).not.toHaveProperty('bind_value_lens')
   })
 
+  it('leaves the body of a malformed message out where values are not to be written', () => {
+    const event = statement({ malformed: true, body_hex: '\\x736563726574' })
+    expect(json(event)).toMatchObject({ malformed: true, body_hex: '\\x736563726574' })
+    for (const bindValues of ['length', 'none'] as const) {
+      const record = json(event, { bindValues })
+      expect(record).toMatchObject({ malformed: true })
+      expect(record).not.toHaveProperty('body_hex')
+    }
+  })
+
   it('writes the values of a bulk execute as an array of arrays', () => {
     const rows = [valuesOf(['1', null]), valuesOf(['2', 'b'])]
     const event = statement({ protocol: 'bulk', rows })
