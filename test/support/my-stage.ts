@@ -65,6 +65,15 @@ const ROWS_SENT = "SELECT ROWS_SENT FROM information_schema.client_statistics WH
 
 /** Users `root` and `changed` (password `sesame`) are there. `close()` ends the server too. */
 export const openStage = async (server: MyServer, options: StageOptions = {}): Promise<MyStage> => {
+  try {
+    return await setUp(server, options)
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
+
+const setUp = async (server: MyServer, options: StageOptions): Promise<MyStage> => {
   await server.sql("CREATE USER changed IDENTIFIED BY 'sesame'; GRANT ALL ON *.* TO changed")
   const { config = {}, countsRows = false, ...habits } = options
   if (countsRows) await server.sql('SET GLOBAL userstat = 1')
