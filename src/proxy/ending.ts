@@ -54,7 +54,7 @@ export const passReset = (socket: Socket): boolean => {
     socket.destroySoon()
     return true
   }
-  // Only TCP knows resets, and it refuses one (EINVAL, no 'close' ever) while the end of a side is being sent.
+  // Only TCP knows resets. While a side's end is being sent one is refused: EINVAL, and never a 'close'.
   const isShuttingDown = socket.writableEnded && !socket.writableFinished
   if (socket.remoteAddress !== undefined && !isShuttingDown) socket.resetAndDestroy()
   else socket.destroy()
