@@ -76,6 +76,15 @@ export class CommandQueue<C extends Queued<C>> {
     if (this.#overflowAt < this.#overflowEnd) this.#refill()
   }
 
+  /** Forgets all. */
+  clear(): void {
+    this.dropPlaceholders()
+    this.#head = undefined
+    this.#tail = undefined
+    this.#count = 0
+    this.cost = 0
+  }
+
   /** Forgets the placeholders; answers how many there were. */
   dropPlaceholders(): number {
     const dropped = this.#overflowEnd - this.#overflowAt
@@ -93,6 +102,17 @@ export class CommandQueue<C extends Queued<C>> {
     if (second.next === undefined) this.#tail = this.#head
     this.#count--
     this.cost -= second.cost
+  }
+
+  /** Takes out what is behind the head: a command, or a placeholder's code; undefined when nothing is. */
+  takeSecond(): C | number | undefined {
+    const second = this.#head?.next
+    if (second !== undefined) {
+      this.dropSecond()
+      return second
+    }
+    if (this.#head === undefined || this.#overflowAt === this.#overflowEnd) return undefined
+    return this.#overflow[this.#overflowAt++]
   }
 
   #refill(): void {

@@ -14,6 +14,11 @@ import type { NewUser } from './user.ts'
 /** A packet of a replica that tells its semi-synchronous source how far it is; no command. */
 export const SEMI_SYNC_ACK = 0xef
 
+/**
+ * The placeholder of an empty packet: where ids say nothing it may end a file. No server knows this command.
+ */
+export const EMPTY_PACKET = 0xff
+
 /** Commands that nothing answers. */
 export const isUnanswered = (code: number): boolean =>
   code === COM.STMT_CLOSE || code === COM.STMT_SEND_LONG_DATA || code === COM.QUIT

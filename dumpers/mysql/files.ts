@@ -1,6 +1,6 @@
 /** Files that the server asks its client for, and the events that tell of them. */
 import type { Bytes } from '../../src/flow.ts'
-import type { Command } from './commands.ts'
+import { type Command, EMPTY_PACKET } from './commands.ts'
 import { LocalFile } from './infile.ts'
 import type { MysqlState } from './state.ts'
 
@@ -22,17 +22,22 @@ export const askForFile = (
   file.name = decoding.text(bytes, start, end)
   if (!decoding.valid(bytes, start, end, file.name))
     file.nameHex = `\\x${bytes.toString('hex', start, end)}`
-  if (state.compressed) takeQueued(state, command, file)
+  if (state.compressed) takeQueued(state, file)
   if (!file.ended) state.file = file
 }
 
+const NOTHING: Bytes = Buffer.alloc(0)
+
 /** Where ids say nothing, packets of a file that came before it was asked for were taken for commands. */
-const takeQueued = ({ queue }: MysqlState, command: Command, file: LocalFile): void => {
-  for (let next = command.next; next !== undefined && !file.ended; next = command.next) {
-    const { body, length } = next
-    queue.dropSecond()
-    if (length === 0) file.ended = true
-    else if (body !== undefined) file.addPacket(body, length)
+const takeQueued = ({ queue }: MysqlState, file: LocalFile): void => {
+  while (!file.ended) {
+    const packet = queue.takeSecond()
+    if (packet === undefined) return
+    if (typeof packet === 'number') {
+      if (packet === EMPTY_PACKET) file.ended = true
+      else file.addUnseen()
+    } else if (packet.length === 0) file.ended = true
+    else file.addPacket(packet.body ?? NOTHING, packet.length)
   }
 }
 

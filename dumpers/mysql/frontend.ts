@@ -3,7 +3,7 @@ import type { Bytes } from '../../src/flow.ts'
 import { SKIP } from '../../src/framing/framer.ts'
 import type { PayloadHandler } from '../../src/framing/mysql.ts'
 import { COM } from './capabilities.ts'
-import type { LongBody } from './commands.ts'
+import { isUnanswered, type LongBody } from './commands.ts'
 import { LocalFile } from './infile.ts'
 import { keepOfCommand, onCommand, openLong } from './requests.ts'
 import type { MysqlState } from './state.ts'
@@ -25,6 +25,10 @@ export class FrontendPayloads implements PayloadHandler {
   #inFile: LocalFile | undefined
   #beyond = false
   #long: LongBody | undefined
+  /** the packet at hand is an answer to the server */
+  #isAnswering = false
+  /** the compressed frame at hand had a packet that the server replies to */
+  #isReplied = false
 
   constructor(state: MysqlState, reply: ReplyState, quit: () => void, stray: () => void) {
     this.#state = state
@@ -33,15 +37,35 @@ export class FrontendPayloads implements PayloadHandler {
     this.#stray = stray
   }
 
+  /** A compressed frame begins. */
+  began(midPacket: boolean): void {
+    if (midPacket) this.#expectNothingBehind()
+    this.#isReplied = false
+  }
+
+  /**
+   * Servers write a reply over what they have read: where more commands are behind the one they reply to, in
+   * the same frame, they run what is left of them.
+   */
+  #expectNothingBehind(): void {
+    if (this.#isReplied) this.#state.doubt('frontend', 'commands share a compressed frame')
+  }
+
   header(seq: number, first: number): number {
     const before = this.#lastSeq
     this.#lastSeq = seq
     this.#beyond = false
     this.#long = undefined
+    this.#isAnswering = false
+    if (this.#state.ended) return SKIP
+    this.#expectNothingBehind()
     if (seq !== 0 || this.#state.file !== undefined || this.#state.compressed) {
       this.#inFile = this.#fileOf(seq, before)
       if (this.#inFile !== undefined) return first < 0 ? 0 : FILE_KEEP
-      if (this.#isAnswer(seq)) return SKIP
+      if (this.#isAnswer(seq)) {
+        this.#isAnswering = true
+        return 0
+      }
       if (seq !== 0 && !this.#state.compressed) {
         this.#stray()
         return SKIP
@@ -97,6 +121,9 @@ export class FrontendPayloads implements PayloadHandler {
   frame(_seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void {
     const file = this.#inFile
     const state = this.#state
+    const isEnd = file === undefined || length === 0
+    this.#isReplied ||= state.compressed && isEnd && !isUnanswered(first)
+    if (this.#isAnswering) return
     if (file !== undefined) {
       this.#inFile = undefined
       if (!this.#beyond) file.add(bytes, start, end)
@@ -107,6 +134,9 @@ export class FrontendPayloads implements PayloadHandler {
     }
     onCommand(state, this.#reply, { first, bytes, start, end, length, long: this.#long })
     this.#long = undefined
-    if (first === COM.QUIT) this.#quit()
+    if (first !== COM.QUIT) return
+    // where ids say nothing it may be a packet of a file, or an answer
+    if (state.compressed && state.queue.head !== undefined) return
+    this.#quit()
   }
 }

@@ -35,6 +35,17 @@ export class LocalFile {
     this.#cut ||= length > kept.length
   }
 
+  /** A packet of which nothing is known: `bytes` lacks it. */
+  addUnseen(): void {
+    this.#cut = true
+  }
+
+  /** So many bytes of it were not seen. */
+  lose(bytes: number): void {
+    this.bytes += bytes
+    this.#cut = true
+  }
+
   /** SHA-256 of what came; undefined when nothing did, or not all of it was seen. */
   sha256(): string | undefined {
     return this.#cut ? undefined : this.#hash?.digest('hex')

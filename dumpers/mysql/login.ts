@@ -101,4 +101,5 @@ export const takeUser = (state: MysqlState, user: NewUser): void => {
     identity.set('application_name', user.program || undefined)
   }
   if (user.charset !== undefined) state.setCharset(user.charset)
+  state.resetCharset = state.mariadb ? state.charset : state.serverCharset
 }

@@ -22,6 +22,7 @@ export const openExecution = (state: MysqlState, command: Command, protocol: Pro
   const execution = new Execution(++state.seq, protocol, command.at, state.identity.who)
   execution.txnSeq = state.txn.seq
   if (state.charset !== '') execution.characterSet = state.charset
+  execution.afterGap = state.afterGap
   if (command.placeholder) execution.reason = 'overflow'
   command.execution = execution
   return execution

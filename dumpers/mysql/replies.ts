@@ -35,6 +35,8 @@ import { COLUMNS, COLUMNS_END, DEFINITIONS, FIRST, nextTurn, type ReplyState, RO
 
 /** A packet of this length is continued by the next. */
 const WHOLE = 0xff_ffff
+/** MySQL tells these before the row of OUT parameters, and not behind it. */
+const OUT_PARAMS = SERVER_PS_OUT_PARAMS | SERVER_MORE_RESULTS_EXISTS
 /** Kept of an OK packet with its session changes, of a file's name, of an error. */
 const MAX_REPLY = 65_536
 /** Shortest OK packet of 4.1; what begins with 0 and is shorter is a result without metadata. */
@@ -237,7 +239,10 @@ const onColumnsEnd = (
   const eof = decodeEof(state.cursor.reset(bytes, start, end), state.capabilities)
   if ((eof.status & SERVER_STATUS_CURSOR_EXISTS) !== 0 && head.code === COM.STMT_EXECUTE)
     suspend(state, reply, head, eof.status)
-  else reply.enter(ROWS)
+  else {
+    reply.enter(ROWS)
+    reply.outParams = (eof.status & SERVER_PS_OUT_PARAMS) === 0 ? 0 : eof.status & OUT_PARAMS
+  }
 }
 
 /** The end of rows: EOF, or OK in its place. */
@@ -252,7 +257,9 @@ const onRowsEnd = (
   const { capabilities, cursor } = state
   const deprecated = has(capabilities, CLIENT_DEPRECATE_EOF)
   cursor.reset(bytes, start, end)
-  const { status, warnings } = deprecated ? decodeOk(cursor, capabilities) : decodeEof(cursor, capabilities)
+  const told = deprecated ? decodeOk(cursor, capabilities) : decodeEof(cursor, capabilities)
+  const { warnings } = told
+  const status = told.status | reply.outParams
   const { code, execution } = head
   if (execution === undefined) settle(state, reply, head, undefined)
   else if (code === COM.STMT_FETCH && state.cursors.get(head.stmtId) === execution) {

@@ -38,6 +38,5 @@ export const onAuthentication = (
 /** The client is to send a packet more; where ids say nothing it may be taken for a command already. */
 const askForAnswer = ({ compressed, queue }: MysqlState, head: Command): void => {
   if (!compressed) return
-  if (head.next === undefined) head.owed++
-  else queue.dropSecond()
+  if (queue.takeSecond() === undefined) head.owed++
 }

@@ -8,7 +8,7 @@ import { begin, LONG_DATA_HEAD } from './begin.ts'
 import { LongExecute } from './bound-values.ts'
 import { LongBulk } from './bulk.ts'
 import { COM } from './capabilities.ts'
-import { Command, isDump, isUnanswered, type LongBody, SEMI_SYNC_ACK } from './commands.ts'
+import { Command, EMPTY_PACKET, isDump, isUnanswered, type LongBody, SEMI_SYNC_ACK } from './commands.ts'
 import { abandon } from './ending.ts'
 import { LongData, LongQuery } from './long-body.ts'
 import { textStart } from './request-text.ts'
@@ -87,10 +87,25 @@ export const openLong = (state: MysqlState, head: Bytes): LongBody | undefined =
   }
 }
 
+/** Bytes that COM_STMT_CLOSE and COM_STMT_SEND_LONG_DATA have at least, their code among them. */
+const SHORTEST_CLOSE = 5
+
+/**
+ * What a command counts as. One that nothing answers is answered by MySQL when it is broken (5.6, which was
+ * asked, and later ones; of long data those from 5.7 on): such a one does nothing, its place is a PING's.
+ */
+const codeOf = ({ mariadb, identity }: MysqlState, { first, length }: Body): number => {
+  if (first < 0) return COM.SLEEP
+  if (mariadb) return first
+  if (first === COM.STMT_CLOSE && length < SHORTEST_CLOSE) return COM.PING
+  const isBroken = first === COM.STMT_SEND_LONG_DATA && length < LONG_DATA_HEAD
+  return isBroken && !/^5\.[0-6]\./.test(identity.who.server_version ?? '') ? COM.PING : first
+}
+
 /** A command has come: it is begun at once when nothing is before it. */
 export const onCommand = (state: MysqlState, reply: ReplyState, body: Body): void => {
   const { queue } = state
-  const code = body.first < 0 ? COM.SLEEP : body.first
+  const code = codeOf(state, body)
   if (code === SEMI_SYNC_ACK && queue.tail !== undefined && isDump(queue.tail.code)) return
   const command = new Command(code, state.now)
   command.long = body.long
@@ -108,11 +123,17 @@ export const onCommand = (state: MysqlState, reply: ReplyState, body: Body): voi
   }
 }
 
+const placeholderOf = ({ code, length }: Command): number => {
+  if (length === 0) return EMPTY_PACKET
+  return code === EMPTY_PACKET ? COM.SLEEP : code
+}
+
 const enqueue = (state: MysqlState, command: Command, { bytes, start, end }: Body): void => {
   const { queue } = state
   command.cost = COMMAND_COST + end - start
   if (queue.full || queue.cost + command.cost > state.queueLimit) {
-    if (!queue.pushPlaceholder(command.code) && !isUnanswered(command.code)) state.overflowed = true
+    if (!queue.pushPlaceholder(placeholderOf(command)) && !isUnanswered(command.code))
+      state.overflowed = true
     return
   }
   command.body = Buffer.from(bytes.subarray(start, end))

@@ -66,7 +66,6 @@ export class MysqlSession implements Session {
   /** what the client sent before it is known what it means */
   #early: EarlyBytes | undefined = new EarlyBytes(false)
   #mysqlx = false
-  #strayTold = false
   #undecodedIn = 0
   #undecodedOut = 0
   fatal: ServerError | undefined
@@ -342,7 +341,11 @@ export class MysqlSession implements Session {
     const zlib = has(capabilities, CLIENT_COMPRESS)
     if (!zlib && !has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM)) return
     this.#state.compressed = true
-    this.#frontend.compress(zlib ? 'zlib' : 'zstd', () => this.#lose('frontend', 'framing'))
+    this.#frontend.compress(
+      zlib ? 'zlib' : 'zstd',
+      () => this.#lose('frontend', 'framing'),
+      (midPacket) => this.#commands.began(midPacket),
+    )
     this.#backend.compress(zlib ? 'zlib' : 'zstd', () => this.#lose('backend', 'framing'))
   }
 
@@ -352,11 +355,20 @@ export class MysqlSession implements Session {
     const unasked = head === undefined || (seq === 0 && !head.answered && !state.compressed)
     if (first === HEAD.ERR && unasked) {
       // the server's last word, which answers nothing; or an answer to what nobody saw
-      if (!this.#frontend.stopped) this.fatal = readError(state, bytes, start, end) ?? this.fatal
+      if (this.#frontend.stopped) return
+      this.fatal = readError(state, bytes, start, end) ?? this.fatal
+      if (head === undefined && !FATAL.has(this.fatal?.error_number ?? 0)) this.#unasked()
       return
     }
+    if (head === undefined) this.#unasked()
     const error = onReply(state, this.#reply, first, bytes, start, end, length)
     this.fatal = error !== undefined && FATAL.has(error.error_number ?? 0) ? error : undefined
+    if (state.ended && !this.#frontend.stopped) this.#quit()
+  }
+
+  /** A reply to nothing: the server may have run what nobody saw. */
+  #unasked(): void {
+    if (!this.#frontend.stopped) this.#state.doubt('backend', 'reply to no command')
   }
 
   #quit(): void {
@@ -366,9 +378,7 @@ export class MysqlSession implements Session {
 
   /** A packet whose sequence id says that it belongs to nothing: the server refuses it, and says so. */
   #stray(): void {
-    if (this.#strayTold) return
-    this.#strayTold = true
-    this.#gap('frontend', 'framing', { detail: 'packet out of order' })
+    this.#state.doubt('frontend', 'packet out of order')
   }
 
   /** Neither direction can be decoded any more. */

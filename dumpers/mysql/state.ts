@@ -1,15 +1,15 @@
 /** What the two directions of a session share: the queue between them, and what is known by now. */
 import type { AuditEvent, BoundValues, Outcome, QueryText, ServerError } from '../../src/event.ts'
-import type { Bytes, Micros } from '../../src/flow.ts'
+import type { Bytes, Direction, Micros } from '../../src/flow.ts'
 import { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
 import type { SessionContext, SessionLimits } from '../../src/session.ts'
 import type { TextForm } from '../common/query-text.ts'
 import { CommandQueue } from '../common/queue.ts'
 import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
 import type { ValueOptions } from './bound-values.ts'
-import { type Capabilities, CLIENT_QUERY_ATTRIBUTES, has } from './capabilities.ts'
+import { type Capabilities, CLIENT_QUERY_ATTRIBUTES, COM, has } from './capabilities.ts'
 import { decodingOfCharset } from './charsets.ts'
-import { Command } from './commands.ts'
+import { Command, EMPTY_PACKET } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
 import type { LocalFile } from './infile.ts'
@@ -38,6 +38,26 @@ export interface MessageLog {
   ): void
 }
 
+/** What the log-in would have told, where nobody saw it: found out by what is sent. */
+export interface UnknownLogin {
+  /** Can the values of an execution be told from query attributes? */
+  readonly areValuesKnown: boolean
+  /** Packets are wrapped in others. */
+  compressed(by: 'zlib' | 'zstd'): void
+  /** A COM_QUERY, from its code on. */
+  query(bytes: Bytes, start: number, end: number): void
+  /** A payload of a reply begins. */
+  reply(first: number, length: number): void
+  /** The client speaks again. */
+  finish(): void
+}
+
+/** The session tries to go on behind lost bytes: what it is told of the client's packets. */
+export interface Trial {
+  /** A packet of another sequence id than 0: of a file, or an answer. */
+  continued(seq: number): void
+}
+
 export class MysqlState {
   readonly context: SessionContext
   readonly limits: SessionLimits
@@ -62,8 +82,10 @@ export class MysqlState {
   #mariadb = false
   /** how values are read by now: a new object at each change */
   valueOptions: ValueOptions
-  /** the server's own, of its greeting: what SET NAMES DEFAULT and COM_RESET_CONNECTION set */
+  /** the server's own, of its greeting: what SET NAMES DEFAULT sets */
   serverCharset = ''
+  /** what COM_RESET_CONNECTION sets: MySQL the server's own, MariaDB that of the log-in */
+  resetCharset = ''
   charset = ''
   decoding: TextDecoding = UTF8
   form: TextForm = BACKSLASHES
@@ -81,8 +103,15 @@ export class MysqlState {
   uncertain: string | undefined
   /** packets are wrapped in others: nobody looks at the sequence ids inside */
   compressed = false
-  /** the server runs nothing more */
+  /** COM_QUIT's turn has come: the server reads nothing behind it */
   ended = false
+  /** what the server ran may be something else than what was seen: see {@link doubt} */
+  afterGap = false
+  readonly #doubts = new Set<string>()
+  /** nobody saw what the log-in agreed on, and not all of it is found out yet */
+  unknown: UnknownLogin | undefined
+  /** what is decoded may be none of the client's commands */
+  trial: Trial | undefined
   /** ends of transactions, told behind the record of the statement that ended them */
   readonly #later: AuditEvent[] = []
 
@@ -99,7 +128,7 @@ export class MysqlState {
 
   /** A placeholder's turn has come: it has a record like any other, without its contents. */
   #revive(code: number): Command {
-    const command = new Command(code, this.now)
+    const command = new Command(code === EMPTY_PACKET ? COM.SLEEP : code, this.now)
     command.placeholder = true
     return command
   }
@@ -107,6 +136,13 @@ export class MysqlState {
   /** most bytes of a text that are kept now */
   get maxText(): number {
     return Math.min(this.limits.maxQueryBytes, this.textLimit)
+  }
+
+  /** The client may have changed its character set unseen: texts are UTF-8, or shown as bytes too. */
+  forgetCharset(): void {
+    this.charset = ''
+    this.decoding = UTF8
+    this.valueOptions = this.#valueOptions()
   }
 
   setCharset(name: string): void {
@@ -120,6 +156,7 @@ export class MysqlState {
   agree(capabilities: Capabilities, mariadb: boolean): void {
     this.capabilities = capabilities
     this.#mariadb = mariadb
+    this.prepared.knowsLast = mariadb
     this.valueOptions = this.#valueOptions()
   }
 
@@ -132,6 +169,23 @@ export class MysqlState {
   /** The server reads backslashes in literals as they stand. */
   set noBackslashEscapes(on: boolean) {
     this.form = on ? NO_BACKSLASHES : BACKSLASHES
+  }
+
+  /**
+   * Something is not as it looks, which is told once; records from here on say so. `detail`: in short words.
+   */
+  doubt(from: Direction, detail: string): void {
+    if (this.#doubts.has(detail)) return
+    this.#doubts.add(detail)
+    this.afterGap = true
+    this.out.push({
+      event: 'gap',
+      at: this.now,
+      who: this.identity.who,
+      gap_reason: 'framing',
+      direction: from === 'frontend' ? '->' : '<-',
+      detail,
+    })
   }
 
   emit(event: AuditEvent): void {
@@ -175,6 +229,7 @@ export class MysqlState {
       duration_us: Math.max(0, this.now - command.at),
       malformed: preparing.malformed ? true : undefined,
       body_hex: preparing.bodyHex,
+      after_gap: this.afterGap ? true : undefined,
       error_number: error?.error_number,
       error_code: error?.error_code,
       error_message: error?.error_message,
@@ -200,6 +255,10 @@ export class MysqlState {
     this.prepared.clear()
     this.names.clear()
     this.txn.closed('rolled_back', this.now, this.identity.who, reason)
+  }
+
+  get mariadb(): boolean {
+    return this.#mariadb
   }
 
   /** The verb of an execution's next result: texts of several statements give theirs in order. */

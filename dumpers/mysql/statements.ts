@@ -36,6 +36,8 @@ export interface Prepared {
   long: Map<number, LongValue> | undefined
   /** long data came that could not be kept: the next execution's values are not known */
   longLost: boolean
+  /** long data may have come that nobody saw: the next execution tells, if its values fill its body */
+  longUnsure: boolean
 }
 
 /** Prepared statements by id. What it holds is bounded by number and by bytes. */
@@ -55,6 +57,8 @@ export class StatementStore {
   #isKnown = false
   /** statements were given up of which nothing is known any more */
   forgot = false
+  /** {@link LAST_STATEMENT} is understood: MariaDB alone does */
+  knowsLast = true
 
   /** `maxBytes`: of texts and types, and as many again of long data. */
   constructor(max: number, maxBytes: number) {
@@ -74,7 +78,7 @@ export class StatementStore {
 
   /** The statement of that id; of one that was evicted all but its text. */
   get(id: number): Prepared | undefined {
-    if (id === LAST_STATEMENT) return this.#last
+    if (id === LAST_STATEMENT) return this.knowsLast ? this.#last : undefined
     return this.#byId.get(id) ?? this.#stubs.get(id)
   }
 
@@ -90,6 +94,7 @@ export class StatementStore {
       types: undefined,
       long: undefined,
       longLost: false,
+      longUnsure: false,
     }
     this.#isKnown = true
     this.#byId.set(id, prepared)
@@ -175,6 +180,7 @@ export class StatementStore {
   takeLong(prepared: Prepared): ReadonlyMap<number, LongValue> | undefined {
     const { long } = prepared
     prepared.longLost = false
+    prepared.longUnsure = false
     this.#isKnown = true
     if (long === undefined) return undefined
     prepared.long = undefined
@@ -205,6 +211,28 @@ export class StatementStore {
     this.setTypes(prepared, undefined)
     this.takeLong(prepared)
     prepared.longLost = true
+  }
+
+  /** An execution may have sent other types, unseen, to the statements that `which` tells. */
+  forgetTypes(which: (prepared: Prepared) => boolean): void {
+    for (const held of [this.#byId, this.#stubs])
+      for (const prepared of held.values()) if (which(prepared)) this.setTypes(prepared, undefined)
+  }
+
+  /** Long data may have been sent to any statement, or used up, unseen. */
+  doubtLong(): void {
+    for (const held of [this.#byId, this.#stubs]) {
+      for (const prepared of held.values()) {
+        if (prepared.long !== undefined) this.forgetOf(prepared)
+        prepared.longUnsure = true
+      }
+    }
+  }
+
+  /** Statements from that `stmt_seq` on were none. */
+  deleteSince(seq: number): void {
+    for (const held of [this.#byId, this.#stubs])
+      for (const prepared of held.values()) if (prepared.seq > seq) this.delete(prepared.id)
   }
 
   readonly #isHeld = (prepared: Prepared): boolean => this.#byId.get(prepared.id) === prepared

@@ -53,9 +53,10 @@ export const onDone = (state: MysqlState, command: Command, error: ServerError |
   if (error === undefined && command.code === COM.INIT_DB) state.identity.set('database', command.name)
   if (meanings === undefined) return
   const failed = error !== undefined
-  // results of a CALL are more than one, so those before a failure cannot be counted
-  if (failed && meanings.some(({ calls }) => calls)) return
-  const done = failed ? execution.results : meanings.length
+  // results of a CALL are more than one, so those behind it cannot be counted
+  const counted = meanings.findIndex(({ calls }) => calls)
+  const most = failed && counted >= 0 ? counted : meanings.length
+  const done = failed ? Math.min(execution.results, most) : most
   for (let i = 0; i < done && i < meanings.length; i++) apply(state, meanings[i] as Meaning, execution.text)
 }
 
@@ -76,7 +77,7 @@ const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined)
 /** COM_RESET_CONNECTION succeeded. */
 export const onReset = (state: MysqlState): void => {
   state.reset('reset_connection')
-  state.setCharset(state.serverCharset)
+  state.setCharset(state.resetCharset)
 }
 
 /** Whom a body that cannot be read names: the session is another's, and nobody knows whose. */
@@ -99,11 +100,12 @@ export const tellChangeUser = (
   const { user } = command
   const { identity, now } = state
   const before = identity.who.username
-  if (outcome === 'success') {
+  // the server forgets all that the session has before it looks at who is to have it
+  if (outcome !== 'unknown') {
     state.reset('change_user')
     state.flush()
-    takeUser(state, user ?? NOBODY)
   }
+  if (outcome === 'success') takeUser(state, user ?? NOBODY)
   state.emit({
     event: 'change_user',
     at: command.at,

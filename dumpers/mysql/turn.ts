@@ -1,5 +1,6 @@
 /** Whose turn it is: the queue's head is what the server runs, and what it answers. */
 import { begin } from './begin.ts'
+import { COM } from './capabilities.ts'
 import { type Command, isStreamed, isUnanswered } from './commands.ts'
 import type { Execution } from './execution.ts'
 import type { MysqlState } from './state.ts'
@@ -16,6 +17,8 @@ export class ReplyState {
   phase = FIRST
   /** payloads of the phase that have yet to come */
   left = 0
+  /** status flags of a row of OUT parameters, told by the end of its columns */
+  outParams = 0
   /** whose rows come */
   target: Execution | undefined = undefined
   /** the backend's framer, which tells rows in a row */
@@ -23,6 +26,7 @@ export class ReplyState {
 
   enter(phase: number): void {
     this.phase = phase
+    this.outParams = 0
     this.framer.rows = phase === ROWS
   }
 }
@@ -44,6 +48,11 @@ export const nextTurn = (state: MysqlState, reply: ReplyState): void => {
     head.body = undefined
     if (body === undefined) begin(state, head)
     else begin(state, head, { bytes: body, start: 0, end: body.length })
+    if (head.code === COM.QUIT) {
+      state.ended = true
+      queue.clear()
+      return
+    }
     if (!isUnanswered(head.code)) {
       expectReply(reply, head)
       return

@@ -38,14 +38,18 @@ export class Wire {
     this.#framer.stopped = paused || this.#stopped
   }
 
-  /** What follows is compressed; `lost` is called when it turns out not to be. */
-  compress(compression: Compression, lost: () => void): void {
+  /**
+   * What follows is compressed; `lost` is called when it turns out not to be, `began` at each frame, with
+   * whether a packet goes on in it.
+   */
+  compress(compression: Compression, lost: () => void, began?: (midPacket: boolean) => void): void {
     this.#compressed = new CompressedFramer(
       {
         plain: (bytes) => {
           this.#framer.feed(bytes)
         },
         gap: (bytes) => this.#framer.gap(bytes),
+        began: () => began?.(this.#framer.midFrame),
         lost,
       },
       compression,

@@ -32,6 +32,8 @@ export const zstdAvailable = zstd !== undefined
 export interface PlainHandler {
   /** Bytes of the connection as they were before compression, borrowed: packets, and parts of packets. */
   plain(bytes: Bytes): void
+  /** A frame begins: what `plain` gives is of another from here on. */
+  began?(): void
   /** So many of them are lost; false if what follows cannot be told any more. */
   gap(bytes: number): boolean
   /** A body does not inflate: nothing more is framed. `left` bytes of this chunk were not used. */
@@ -118,6 +120,7 @@ export class CompressedFramer {
     this.#claimed = header.readUIntLE(4, 3)
     this.#left = this.#length
     this.#keptHave = 0
+    this.#handler.began?.()
     if (this.#length === 0 && this.#claimed > 0) this.#lose(left)
   }
 

@@ -146,9 +146,10 @@ describe('COM_CHANGE_USER', () => {
 
 describe('a compressed connection, where ids say nothing', () => {
   const login = loginOf({ flags: MODERN | CLIENT_COMPRESS })
+  // a frame for each packet
   const wrapped = (from: 'frontend' | 'backend', ...bytes: Buffer[]): Turn => ({
     from,
-    bytes: compressed(0, Buffer.concat(bytes)),
+    bytes: Buffer.concat(bytes.map((piece) => compressed(0, piece))),
   })
 
   test('a file that is sent before it is asked for is no command', () => {
