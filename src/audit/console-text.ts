@@ -86,6 +86,9 @@ const bytesText = (bytes: number): string => {
   return bytes < 10_000_000 ? `${Math.round(bytes / 1000)} kB` : `${Math.round(bytes / 1e6)} MB`
 }
 
+/** How many rows of values a bulk execute had. */
+export const setsText = (count: number): string => `${count} ${count === 1 ? 'set' : 'sets'} of values`
+
 const countText = (count: number): string => `${count} ${count === 1 ? 'row' : 'rows'}`
 
 /** `app@shop` */

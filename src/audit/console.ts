@@ -20,6 +20,7 @@ import {
   remarkText,
   resultText,
   type Settled,
+  setsText,
   showText,
   tookText,
   userAt,
@@ -206,8 +207,7 @@ class ConsoleEncoder implements Encoder {
         lines.push(this.#paint('dim', `runs ${showText(event.executed.text, this.#width())}`))
       const sign = event.protocol === 'binary' ? '?' : '$'
       if (event.values !== undefined) lines.push(this.#values(event.values, sign))
-      else if (event.rows !== undefined)
-        lines.push(this.#paint('dim', `${event.rows.length} sets of values`))
+      else if (event.rows !== undefined) lines.push(this.#paint('dim', setsText(event.rows.length)))
       lines.push(this.#paint('dim', showText(remarkText(event), this.#width())))
     }
     const message =

@@ -121,6 +121,7 @@ describe('the console form of MySQL', () => {
       '   1146  SELECT',
     ],
     ['values', mysql({ protocol: 'binary', values: valuesOf(['7', null]) }), '?1 = 7  ?2 = NULL'],
+    ['a row of a bulk', mysql({ protocol: 'bulk', rows: [valuesOf(['7'])] }), '1 set of values'],
     [
       'a command',
       mysql({ protocol: 'command', command: 'COM_SHUTDOWN', text: undefined }),
