@@ -1,5 +1,6 @@
 /** The server comes to a command: what it is to run, in the light of all replies before it. */
 import type { QueryText } from '../../src/event.ts'
+import { isClearlyCommand } from './answers.ts'
 import { beginBulk, beginExecute } from './begin-execute.ts'
 import { COM, commandName } from './capabilities.ts'
 import type { Command } from './commands.ts'
@@ -21,6 +22,13 @@ const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 export const begin = (state: MysqlState, command: Command, body: CommandBody = EMPTY_BODY): void => {
   command.begun = true
   if (command.placeholder && isAboutValues(command.code)) state.prepared.forget()
+  if (state.mayBeAnswers) {
+    if (!isClearlyCommand(state, command.code, body)) {
+      openExecution(state, command, 'command').reason ??= 'may_be_secret'
+      return
+    }
+    state.mayBeAnswers = false
+  }
   switch (command.code) {
     case COM.QUERY:
       beginQuery(state, command, body)
@@ -106,8 +114,9 @@ export const understand = (
   for (const { prepares, executes, kill } of meanings) {
     if (prepares !== undefined) fresh.set(prepares.name, textPart(text, prepares.text))
     if (executes !== undefined) {
-      const ran = 'text' in executes ? textPart(text, executes.text) : named(state, fresh, executes.name)
-      if (ran !== undefined) addExecuted(state, execution, ran)
+      const ran = 'name' in executes ? named(state, fresh, executes.name) : textPart(text, executes.text)
+      if (ran === undefined) execution.reason ??= 'text_unknown'
+      else addExecuted(state, execution, ran)
     }
     if (kill !== undefined) tellKill(state, execution, kill.threadId, kill.scope)
   }
@@ -197,6 +206,7 @@ const beginChangeUser = (state: MysqlState, command: Command, { bytes, start, en
       decodeChangeUser(cursor, state.capabilities),
       state.decoding,
       state.valueOptions.mariadb,
+      state.identity.who.server_version,
     )
   } catch {
     command.user = undefined

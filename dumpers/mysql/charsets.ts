@@ -65,8 +65,9 @@ const COLLATIONS: Readonly<Record<string, readonly (number | readonly [first: nu
   ],
 }
 
-/** Ids that MySQL alone has: gb18030, and the collations of UCA 9.0.0; those that MariaDB alone has. */
+/** Ids that MySQL alone has: from 5.7 on gb18030, from 8.0 on UCA 9.0.0; those that MariaDB alone has. */
 const MYSQL_ONLY = 248
+const MYSQL_8_ONLY = 255
 const MARIADB_ONLY = 576
 /** MariaDB: the same collation without padding has 1024 added to its id. */
 const NO_PAD = 1024
@@ -83,12 +84,19 @@ for (const [name, ids] of Object.entries(COLLATIONS)) {
   }
 }
 
+/** The first of the ids that MySQL of this version does not know. */
+const endOfIds = (version: string): number => {
+  if (/^(?:[34]|5\.[0-6])\./.test(version)) return MYSQL_ONLY
+  return version.startsWith('5.7.') ? MYSQL_8_ONLY : MARIADB_ONLY
+}
+
 /**
- * The name of the character set of a collation; undefined for an id that the server does not know: it takes
- * its own default then, as MariaDB does with 255 from a client of MySQL 8.
+ * The name of the character set of a collation; undefined for an id that the server of that `version` does
+ * not know: it takes its own default then, as those of MariaDB and before MySQL 8 do with 255 from a client
+ * of MySQL 8.
  */
-export const charsetOfCollation = (id: number, mariadb: boolean): string | undefined => {
-  if (mariadb ? id >= MYSQL_ONLY && id < MARIADB_ONLY : id >= MARIADB_ONLY) return undefined
+export const charsetOfCollation = (id: number, mariadb: boolean, version = ''): string | undefined => {
+  if (mariadb ? id >= MYSQL_ONLY && id < MARIADB_ONLY : id >= endOfIds(version)) return undefined
   if (id >= UCA_1400) return UCA_1400_SETS[Math.floor((id - UCA_1400) / UCA_1400_EACH)]
   return charsets[id >= NO_PAD ? id - NO_PAD : id]
 }

@@ -11,11 +11,13 @@ import { tellChangeUser } from './track.ts'
 export const abandon = (state: MysqlState, command: Command, outcome: Outcome, reason?: string): void => {
   const { execution, code } = command
   if (command.files !== undefined) tellFiles(state, command)
-  if (code === COM.STMT_PREPARE) state.writePrepare(command, undefined, outcome)
-  else if (code === COM.CHANGE_USER) tellChangeUser(state, command, 'unknown')
-  else if (execution !== undefined) {
+  if (execution !== undefined) {
     if (reason !== undefined) execution.reason ??= reason
     state.write(execution, outcome, state.now)
+  } else if (code === COM.STMT_PREPARE) state.writePrepare(command, undefined, outcome)
+  else if (code === COM.CHANGE_USER) {
+    tellChangeUser(state, command, 'unknown')
+    state.mayBeAnswers = state.compressed
   }
 }
 

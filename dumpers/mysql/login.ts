@@ -47,7 +47,8 @@ export class Login {
     this.responded = true
     this.#began = state.now
     state.agree(response.capabilities, this.#mariadb)
-    const user = newUser(response, state.decoding, this.#mariadb)
+    const version = state.identity.who.server_version
+    const user = newUser(response, state.decoding, this.#mariadb, version)
     this.#method = user.method ?? this.#method
     takeUser(state, user)
   }
@@ -100,6 +101,6 @@ export const takeUser = (state: MysqlState, user: NewUser): void => {
     identity.set('connect_attrs', user.attributes)
     identity.set('application_name', user.program || undefined)
   }
-  if (user.charset !== undefined) state.setCharset(user.charset)
+  state.setCharset(user.charset ?? state.serverCharset)
   state.resetCharset = state.mariadb ? state.charset : state.serverCharset
 }

@@ -6,6 +6,7 @@ import type { QueryText } from '../../src/event.ts'
 import {
   type Kill,
   mysqlTransactionVerb,
+  type PreparedFrom,
   parseExecuteImmediate,
   parseKill,
   parseMysqlDeallocate,
@@ -28,8 +29,8 @@ export interface Meaning {
   readonly charset: string | undefined
   /** PREPARE: the name, and its text when that is written down */
   readonly prepares: { readonly name: string; readonly text: string | undefined } | undefined
-  /** EXECUTE: the name; EXECUTE IMMEDIATE: the text */
-  readonly executes: { readonly name: string } | { readonly text: string } | undefined
+  /** EXECUTE: the name; EXECUTE IMMEDIATE: the text, when that is written down */
+  readonly executes: { readonly name: string } | { readonly text: string | undefined } | undefined
   readonly deallocates: string | undefined
   readonly kill: Kill | undefined
   /** gives results of its own number */
@@ -82,20 +83,22 @@ const NOTHING: Meaning = {
 const isFollowed = ({ words: [first = ''] }: SqlStatement): boolean =>
   SESSION_VERBS.has(first) || COMPOUND.has(first)
 
+const writtenDown = (from: PreparedFrom | undefined): string | undefined =>
+  from && 'text' in from ? from.text : undefined
+
 const readMeaning = (text: QueryText, statement: SqlStatement): Meaning => {
   const written = text.text
   const [first = ''] = statement.words
   const prepared = first === 'prepare' ? parseMysqlPrepare(written, text, statement) : undefined
   const immediate = first === 'execute' ? parseExecuteImmediate(written, text, statement) : undefined
-  const from = prepared?.from
-  const direct = immediate?.from
   return {
     verb: mysqlTransactionVerb(written, text, statement),
     database: first === 'use' ? parseUse(written, text, statement) : undefined,
     charset: first === 'set' ? parseSetNames(written, text, statement)?.charset : undefined,
-    prepares: prepared && { name: prepared.name, text: from && 'text' in from ? from.text : undefined },
-    executes:
-      direct && 'text' in direct ? { text: direct.text } : parseMysqlExecute(written, text, statement),
+    prepares: prepared && { name: prepared.name, text: writtenDown(prepared.from) },
+    executes: immediate
+      ? { text: writtenDown(immediate.from) }
+      : parseMysqlExecute(written, text, statement),
     deallocates: parseMysqlDeallocate(written, text, statement)?.name,
     kill: first === 'kill' ? parseKill(written, text, statement) : undefined,
     calls: COMPOUND.has(first),

@@ -268,6 +268,8 @@ const onRowsEnd = (
     if ((status & SERVER_STATUS_LAST_ROW_SENT) !== 0) {
       execution.addRows(warnings ?? 0, false)
       state.closeCursor(head.stmtId, undefined)
+      // servers forget long data with the cursor
+      state.prepared.reset(head.stmtId)
     }
     nextTurn(state, reply)
   } else if (deprecated && code === COM.STMT_EXECUTE && (status & SERVER_STATUS_CURSOR_EXISTS) !== 0) {

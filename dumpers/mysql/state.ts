@@ -103,6 +103,8 @@ export class MysqlState {
   uncertain: string | undefined
   /** packets are wrapped in others: nobody looks at the sequence ids inside */
   compressed = false
+  /** what follows may be answers to the server, and secrets: see `answers.ts` */
+  mayBeAnswers = false
   /** COM_QUIT's turn has come: the server reads nothing behind it */
   ended = false
   /** what the server ran may be something else than what was seen: see {@link doubt} */

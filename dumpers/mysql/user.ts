@@ -17,14 +17,15 @@ export interface NewUser {
   readonly program: string | undefined
 }
 
-/** Names are in the character set that the packet itself asks for. */
+/** Names are in the character set that the packet itself asks for; `version` is the server's. */
 export const newUser = (
   packet: HandshakeResponse | ChangeUser,
   before: TextDecoding,
   mariadb: boolean,
+  version = '',
 ): NewUser => {
   const { collation, connectAttrs } = packet
-  const charset = collation === undefined ? undefined : charsetOfCollation(collation, mariadb)
+  const charset = collation === undefined ? undefined : charsetOfCollation(collation, mariadb, version)
   const decoding = charset === undefined ? before : decodingOfCharset(charset)
   const text = (bytes: Bytes): string => decoding.text(bytes)
   const attributes = readAttributes(connectAttrs, text)

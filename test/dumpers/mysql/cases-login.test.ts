@@ -41,6 +41,26 @@ describe('the log-in', () => {
     })
   })
 
+  test.each([
+    ['5.6.51', SERVERS.mysql56, 255, 'latin1'],
+    ['5.6.51', SERVERS.mysql56, 248, 'latin1'],
+    ['5.7.44', SERVERS.mysql56, 255, 'latin1'],
+    ['5.7.44', SERVERS.mysql56, 248, 'gb18030'],
+    ['8.0.36', SERVERS.mysql80, 255, 'utf8mb4'],
+    [SERVERS.mariadb.version, SERVERS.mariadb, 255, 'latin1'],
+  ])('of a collation that the server lacks has its default: %s', (version, server, id, expected) => {
+    const greeting = { ...server, version, characterSet: 8 }
+    const events = hold([...loginOf({ collation: id }, greeting), ...asked('select 1')])
+    expect(ofKind(events, 'statement')).toMatchObject([{ character_set: expected }])
+    const changed = hold([
+      ...loginOf({ collation: 33 }, greeting),
+      sent(f.changeUser({ user: 'bob', collation: id })),
+      replied(b.ok()),
+      ...asked('select 1'),
+    ])
+    expect(ofKind(changed, 'statement')).toMatchObject([{ character_set: expected }])
+  })
+
   test('of clients before 4.1', () => {
     const events = hold([
       greeted,

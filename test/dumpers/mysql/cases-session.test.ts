@@ -189,6 +189,36 @@ describe('a compressed connection, where ids say nothing', () => {
       expect(JSON.stringify(events)).not.toContain('secret')
     },
   )
+
+  test.each([
+    ['random bytes like a query', '\x03\x9b\x01secret'],
+    ['random bytes like a statement', '\x16\x02(\xffsecret'],
+    ['random bytes like a database', '\x02secret'],
+    ['random bytes like a user', '\x11secret\0\0\0'],
+    ['random bytes like an execution', '\x17\x01secret'],
+    ['a password', 'secret\0'],
+  ])(
+    'what may be an answer is not shown where nobody saw what became of the log-in: %s',
+    (_what, answer) => {
+      const events = hold([
+        ...login,
+        wrapped(
+          'frontend',
+          f.changeUser({ user: 'bob' }),
+          f.authResponse(2, Buffer.from(answer, 'latin1')),
+          command(COM.QUERY, '/* x */ (select 1)', 3),
+          command(0x42, 'what is this', 0),
+        ),
+      ])
+      expect(ofKind(events, 'change_user')).toMatchObject([{ outcome: 'unknown', new_username: 'bob' }])
+      expect(briefs(events)).toEqual([
+        'unknown may_be_secret',
+        'unknown /* x */ (select 1)',
+        'unknown COM_0x42',
+      ])
+      expect(JSON.stringify(events)).not.toMatch(/secret(?!")|736563726574|COM_0x73/)
+    },
+  )
 })
 
 describe('the database and the character set', () => {
@@ -237,6 +267,20 @@ describe('the database and the character set', () => {
       undefined,
       undefined,
       'drop table t',
+    ])
+  })
+
+  test("SQL's EXECUTE says so where nobody knows what it runs", () => {
+    const records = statementsOf([
+      ...asked("prepare s from 'select 1'"),
+      ...asked('prepare s from @text'),
+      ...asked('execute s'),
+      ...asked('execute immediate concat(@a, @b)'),
+      ...asked("prepare s from 'select 2'; execute s"),
+    ])
+    expect(records.map(({ executed, reason }) => executed ?? reason)).toEqual([
+      ...[undefined, undefined, 'text_unknown', 'text_unknown'],
+      'select 2',
     ])
   })
 })

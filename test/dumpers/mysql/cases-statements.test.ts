@@ -214,6 +214,15 @@ describe.each([
     ])
   })
 
+  test('takes long data along with it when its last row is fetched', () => {
+    const ahead = sent(f.sendLongData(3, 0, 'ahead'))
+    const run = [sent(f.execute(3, [stringParam('own')])), replied(b.ok())]
+    const events = hold([...opened(3), ahead, ...fetched(3, 1, LAST_ROW), ...run])
+    expect(ofKind(events, 'statement').map(({ values }) => values)).toEqual([['1'], ['own']])
+    const kept = hold([...opened(3), ahead, ...fetched(3, 1, CURSOR), ...run])
+    expect(ofKind(kept, 'statement').map(({ values }) => values)).toEqual([['1'], ['ahead']])
+  })
+
   test('is recorded when it is closed, and when the connection ends', () => {
     const closed = hold([...opened(3), ...fetched(3, 2, CURSOR), sent(f.close(3)), ...asked('select 1')])
     expect(ofKind(closed, 'statement')).toMatchObject([
