@@ -22,7 +22,7 @@ export const beginExecute = (
     execute =
       command.long instanceof LongExecute
         ? command.long.finish()
-        : isCut(command, body)
+        : isCut(command, body) || state.unknown?.areValuesKnown === false
           ? decodeExecuteHead(body.bytes, body.start + 1, body.end, state.prepared)
           : decodeExecute(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
   } catch {

@@ -2,6 +2,7 @@
 import type { QueryText } from '../../src/event.ts'
 import { isClearlyCommand } from './answers.ts'
 import { beginBulk, beginExecute } from './begin-execute.ts'
+import { beginHoled } from './begin-holed.ts'
 import { COM, commandName } from './capabilities.ts'
 import type { Command } from './commands.ts'
 import { decodeChangeUser } from './decode-login.ts'
@@ -21,6 +22,10 @@ const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 /** Marks the command as begun and makes the record of what it does. Never throws. */
 export const begin = (state: MysqlState, command: Command, body: CommandBody = EMPTY_BODY): void => {
   command.begun = true
+  if (command.holed) {
+    beginHoled(state, command, body)
+    return
+  }
   if (command.placeholder && isAboutValues(command.code)) state.prepared.forget()
   if (state.mayBeAnswers) {
     if (!isClearlyCommand(state, command.code, body)) {

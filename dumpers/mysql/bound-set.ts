@@ -37,7 +37,8 @@ export const placeOf = (
   return wireSize(types?.[index] ?? 0, mariadb) === NULL_INSTEAD ? 'null' : 'value'
 }
 
-const isNullAt = (bytes: Bytes, nullsAt: number, index: number): boolean =>
+/** The bit of a NULL bitmap. */
+export const isNullAt = (bytes: Bytes, nullsAt: number, index: number): boolean =>
   ((bytes[nullsAt + (index >> 3)] as number) & (1 << (index & 7))) !== 0
 
 /**

@@ -3,11 +3,11 @@ import type { BoundValues } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
 import { attributesJson, readTypesAndNames } from './attributes.ts'
-import { MysqlValues, type ValueSet, walkValues } from './bound-set.ts'
+import { isNullAt, MysqlValues, type ValueSet, walkValues } from './bound-set.ts'
 import { ValueStream } from './bound-stream.ts'
 import type { ParamTypes, Prepared, StatementStore } from './statements.ts'
 import type { ValueForm } from './values.ts'
-import { isParameterType } from './values-types.ts'
+import { isParameterType, takesLongData } from './values-types.ts'
 
 /** COM_STMT_EXECUTE's flag that the number of values is sent: attributes may follow the parameters. */
 export const PARAMETER_COUNT_AVAILABLE = 0x08
@@ -63,10 +63,12 @@ export const decodeExecute = (
   const { prepared } = execute
   if (prepared === undefined) return execute
   try {
+    const { longUnsure } = prepared
     const set = readSet(cursor, store, prepared, execute, options)
     if (set === undefined) return execute
     const nullsAt = cursor.at - set.valuesAt
     if (!walkValues(cursor, bytes, nullsAt, set, options.mariadb)) return execute
+    if (longUnsure && (cursor.left > 0 || mayLackLong(bytes, nullsAt, set))) return execute
     const raw = bytes.toString('latin1', nullsAt, cursor.at)
     bind(execute, new MysqlValues(raw, set, options), set, prepared.params)
   } catch {
@@ -88,6 +90,19 @@ export const decodeExecuteHead = (
   const execute = readHeader(cursor.reset(bytes, start, end), store)
   if (execute.prepared !== undefined) store.forgetOf(execute.prepared)
   return execute
+}
+
+/**
+ * Long data may have come unseen: is there a place for it? Where a part of it was seen, or a value is NULL,
+ * as clients say in its place.
+ */
+const mayLackLong = (bytes: Bytes, nullsAt: number, { count, types, long }: ValueSet): boolean => {
+  if (long !== undefined) return true
+  for (let i = 0; i < count; i++) {
+    const type = types?.[i]
+    if (isNullAt(bytes, nullsAt, i) && (type === undefined || takesLongData(type))) return true
+  }
+  return false
 }
 
 const bind = (
@@ -178,9 +193,10 @@ export class LongExecute {
     this.#execute = readHeader(cursor, store)
     const { prepared } = this.#execute
     if (prepared === undefined) return
+    const { longUnsure } = prepared
     try {
       this.#set = readSet(cursor, store, prepared, this.#execute, options)
-      if (this.#set === undefined) return
+      if (this.#set === undefined || longUnsure) return
       const nullsAt = cursor.at - this.#set.valuesAt
       const nulls = bytes.subarray(nullsAt, nullsAt + ((this.#set.count + 7) >>> 3))
       this.#stream = new ValueStream(this.#set, Buffer.from(nulls), options, maxBytes)

@@ -79,6 +79,8 @@ export class Command {
   files: LocalFile[] | undefined = undefined
   /** how many files the server has asked for */
   filesAsked = 0
+  /** bytes of it are lost: its body ends before them */
+  holed = false
   /** it stands for one of which only the kind was kept */
   placeholder = false
 

@@ -6,10 +6,12 @@ import { type Command, isUnanswered } from './commands.ts'
 import { tellFiles } from './files.ts'
 import type { MysqlState } from './state.ts'
 import { tellChangeUser } from './track.ts'
+import { ranUnseen } from './unseen.ts'
 
 /** Records a command of which nobody knows what came of it, or that the server never came to. */
 export const abandon = (state: MysqlState, command: Command, outcome: Outcome, reason?: string): void => {
   const { execution, code } = command
+  if (reason === 'replies_lost') ranUnseen(state, command)
   if (command.files !== undefined) tellFiles(state, command)
   if (execution !== undefined) {
     if (reason !== undefined) execution.reason ??= reason

@@ -25,6 +25,10 @@ export class FrontendPayloads implements PayloadHandler {
   #inFile: LocalFile | undefined
   #beyond = false
   #long: LongBody | undefined
+  /** bytes of the packet at hand are lost */
+  #isHoled = false
+  /** packets of a file or of a dialogue are coming, of which the server's request is lost */
+  #isUnseen = false
   /** the packet at hand is an answer to the server */
   #isAnswering = false
   /** the compressed frame at hand had a packet that the server replies to */
@@ -57,21 +61,47 @@ export class FrontendPayloads implements PayloadHandler {
     this.#beyond = false
     this.#long = undefined
     this.#isAnswering = false
+    this.#isHoled = false
     if (this.#state.ended) return SKIP
     this.#expectNothingBehind()
-    if (seq !== 0 || this.#state.file !== undefined || this.#state.compressed) {
+    if (seq !== 0 || this.#state.file !== undefined || this.#state.compressed || this.#isUnseen) {
+      if (seq !== 0) this.#state.trial?.continued(seq)
       this.#inFile = this.#fileOf(seq, before)
       if (this.#inFile !== undefined) return first < 0 ? 0 : FILE_KEEP
       if (this.#isAnswer(seq)) {
         this.#isAnswering = true
         return 0
       }
-      if (seq !== 0 && !this.#state.compressed) {
+      if (this.#isOfUnseen(seq, before, first) || (seq !== 0 && !this.#state.compressed)) {
         this.#stray()
         return SKIP
       }
     }
     return keepOfCommand(this.#state, first)
+  }
+
+  /** Where replies are lost no request for a file is seen: its packets are told by their ids. */
+  #isOfUnseen(seq: number, before: number, first: number): boolean {
+    const { trial, uncertain } = this.#state
+    const isOne =
+      seq === 0 ? this.#isUnseen && before === LAST_SEQ : trial !== undefined || uncertain !== undefined
+    this.#isUnseen = isOne && first >= 0
+    return isOne
+  }
+
+  /** So many bytes of the packet at hand are lost. */
+  holed(bytes: number): void {
+    this.#inFile?.lose(bytes)
+    this.#isHoled = true
+    this.#long = undefined
+  }
+
+  /** What a command tells where nobody saw the log-in. */
+  #learn(first: number, bytes: Bytes, start: number, end: number): void {
+    const { unknown } = this.#state
+    if (unknown === undefined || this.#isHoled) return
+    unknown.finish()
+    if (first === COM.QUERY) unknown.query(bytes, start, end)
   }
 
   /**
@@ -113,7 +143,11 @@ export class FrontendPayloads implements PayloadHandler {
       file.add(bytes, start, end)
       return
     }
-    if (!this.#beyond) this.#long = openLong(this.#state, head)
+    if (this.#isHoled) return
+    if (!this.#beyond) {
+      this.#learn(head[0] as number, head, 0, head.length)
+      this.#long = openLong(this.#state, head)
+    }
     this.#beyond = true
     this.#long?.add(bytes, start, end)
   }
@@ -132,7 +166,9 @@ export class FrontendPayloads implements PayloadHandler {
       state.file = undefined
       return
     }
-    onCommand(state, this.#reply, { first, bytes, start, end, length, long: this.#long })
+    if (state.unknown !== undefined) this.#learn(first, bytes, start, end)
+    const holed = this.#isHoled
+    onCommand(state, this.#reply, { first, bytes, start, end, length, long: this.#long, holed })
     this.#long = undefined
     if (first !== COM.QUIT) return
     // where ids say nothing it may be a packet of a file, or an answer

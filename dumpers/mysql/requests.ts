@@ -32,6 +32,8 @@ export interface Body {
   /** of the whole payload */
   readonly length: number
   readonly long: LongBody | undefined
+  /** bytes of it are lost, behind those that are here */
+  readonly holed: boolean
 }
 
 /** How much of a command is kept. */
@@ -73,7 +75,7 @@ export const openLong = (state: MysqlState, head: Bytes): LongBody | undefined =
     case COM.STMT_EXECUTE:
     case COM.STMT_BULK_EXECUTE:
       // what is before it may send other types, or use its long data up
-      if (state.queue.head !== undefined) return undefined
+      if (state.queue.head !== undefined || state.unknown?.areValuesKnown === false) return undefined
       try {
         const { prepared, valueOptions } = state
         if (code === COM.STMT_BULK_EXECUTE)
@@ -110,6 +112,7 @@ export const onCommand = (state: MysqlState, reply: ReplyState, body: Body): voi
   const command = new Command(code, state.now)
   command.long = body.long
   command.length = body.length
+  command.holed = body.holed
   if (queue.head !== undefined) {
     enqueue(state, command, body)
     return

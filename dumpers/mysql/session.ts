@@ -14,14 +14,10 @@
 import { type AuditEvent, type GapReason, NO_EVENTS, type ServerError } from '../../src/event.ts'
 import type { Bytes, Direction, Micros } from '../../src/flow.ts'
 import { SKIP } from '../../src/framing/framer.ts'
-import { MysqlFramer, type PayloadHandler } from '../../src/framing/mysql.ts'
+import type { PayloadHandler } from '../../src/framing/mysql.ts'
 import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
-import {
-  CLIENT_COMPRESS,
-  CLIENT_MULTI_FACTOR_AUTHENTICATION,
-  CLIENT_ZSTD_COMPRESSION_ALGORITHM,
-  has,
-} from './capabilities.ts'
+import { type GapFacts, gapEvent } from '../common/gap-event.ts'
+import { CLIENT_MULTI_FACTOR_AUTHENTICATION, has } from './capabilities.ts'
 import { decodeOk } from './decode.ts'
 import { decodeAuthSwitch, decodeGreeting, decodeHandshakeResponse } from './decode-login.ts'
 import { EarlyBytes } from './early.ts'
@@ -30,12 +26,16 @@ import { FrontendPayloads } from './frontend.ts'
 import { Login } from './login.ts'
 import { Memory } from './memory.ts'
 import { MessageLines } from './message-detail.ts'
+import { isMysqlx, MYSQLX_NOTICE } from './mysqlx.ts'
 import { HEAD } from './packets.ts'
 import { addRows, keepOfReply, onReply, readError } from './replies.ts'
+import { Resume } from './resume.ts'
 import { MysqlState } from './state.ts'
 import { onChanges } from './track.ts'
 import { ReplyState } from './turn.ts'
-import { Wire } from './wire.ts'
+import { Unknown } from './unknown.ts'
+import { replyUnasked } from './unseen.ts'
+import { Wires } from './wires.ts'
 
 type Phase = 'greeting' | 'login' | 'ready' | 'opaque' | 'lost' | 'over'
 
@@ -43,8 +43,6 @@ type Phase = 'greeting' | 'login' | 'ready' | 'opaque' | 'lost' | 'over'
 const MAX_LOGIN = 131_072
 const VERSION_10 = 10
 const VERSION_9 = 9
-/** Mysqlx.ServerMessages.Type.NOTICE, by which a server of the X protocol may begin */
-const MYSQLX_NOTICE = 0x0b
 /**
  * Errors behind which the server closes the connection: ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN,
  * ER_ABORTING_CONNECTION, the ER_NET_… ones, ER_NEW_ABORTING_CONNECTION, ER_CONNECTION_KILLED (MariaDB),
@@ -60,14 +58,15 @@ export class MysqlSession implements Session {
   readonly #login: Login
   readonly #memory: Memory
   readonly #commands: FrontendPayloads
-  readonly #frontend: Wire
-  readonly #backend: Wire
+  readonly #wires: Wires
   #phase: Phase = 'greeting'
   /** what the client sent before it is known what it means */
   #early: EarlyBytes | undefined = new EarlyBytes(false)
   #mysqlx = false
-  #undecodedIn = 0
-  #undecodedOut = 0
+  /** bytes were lost, and the session is not in step again */
+  #resume: Resume | undefined
+  /** a reply came while a command was coming: bytes of that are lost, which has yet to be told */
+  #isAnsweredEarly = false
   fatal: ServerError | undefined
 
   constructor(context: SessionContext) {
@@ -82,9 +81,15 @@ export class MysqlSession implements Session {
       () => this.#quit(),
       () => this.#stray(),
     )
-    this.#frontend = new Wire(new MysqlFramer(this.#loginPayloads()))
-    this.#backend = new Wire(new MysqlFramer(this.#backendPayloads()))
-    this.#reply.framer = this.#backend.framer
+    this.#wires = new Wires({
+      state,
+      login: this.#loginPayloads(),
+      commands: this.#commands,
+      replies: this.#backendPayloads(),
+      pass: (side, chunk) => (side === 'frontend' ? this.#feedFrontend(chunk) : this.#feedBackend(chunk)),
+      lost: (side) => this.#lostFraming(side),
+    })
+    this.#reply.framer = this.#wires.rows
     this.#memory.limit(false)
   }
 
@@ -97,38 +102,79 @@ export class MysqlSession implements Session {
     return {
       who: this.#state.identity.who,
       statements: this.#state.statements,
-      undecodedIn: this.#undecodedIn,
-      undecodedOut: this.#undecodedOut,
+      undecodedIn: this.#wires.undecodedIn,
+      undecodedOut: this.#wires.undecodedOut,
     }
   }
 
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
     this.#state.now = at
     if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
-    if (from === 'backend') this.#feedBackend(chunk)
-    else this.#feedFrontend(chunk)
-    this.#memory.account(this.#frontend.held + this.#backend.held + (this.#early?.held ?? 0))
+    const resume = this.#resume
+    // a session that lost bytes takes the chunk, unless it is back in step
+    if (resume === undefined || resume.feed(from, chunk)) {
+      this.#resume = undefined
+      if (from === 'backend') this.#feedBackend(chunk)
+      else this.#feedFrontend(chunk)
+    }
+    const kept = (this.#early?.held ?? 0) + (this.#resume?.held ?? 0)
+    this.#memory.account(this.#wires.held + kept)
+    return this.#take()
+  }
+
+  midStream(at: Micros): readonly AuditEvent[] {
+    this.#state.now = at
+    this.#gap(undefined, 'mid-stream')
+    this.#recover({ frontend: true, backend: true }, Number.POSITIVE_INFINITY)
     return this.#take()
   }
 
   gap(from: Direction, bytes: number, at: Micros): readonly AuditEvent[] {
     if (bytes <= 0) return NO_EVENTS
     this.#state.now = at
-    const wire = from === 'frontend' ? this.#frontend : this.#backend
-    if (wire.stopped) this.#count(from, bytes)
-    else if (this.#phase === 'greeting' || (this.#phase === 'login' && from === 'frontend')) {
-      this.#count(from, bytes)
-      this.#stop('lost')
-    } else if (!wire.gap(bytes)) {
-      this.#count(from, bytes)
-      this.#lose(from, 'lost', bytes)
-    }
+    const wire = this.#wires.of(from)
+    if (!wire.stopped && this.#phase !== 'greeting' && wire.gap(bytes)) return this.#take()
+    this.#wires.skip(from, bytes)
+    if (from === 'frontend' && this.#isHole(bytes)) {
+      this.#gap(from, 'lost', { gap_bytes: bytes })
+      this.#state.afterGap = true
+    } else if (this.#resume?.gap(from, bytes) ?? !wire.stopped) this.#losing(from, bytes)
     return this.#take()
+  }
+
+  /** Do lost bytes lie within a command? It keeps its place then, if it is not answered yet. */
+  #isHole(bytes: number): boolean {
+    const { frontend } = this.#wires
+    const isEarly = this.#isAnsweredEarly
+    this.#isAnsweredEarly = false
+    return this.#phase === 'ready' && !frontend.stopped && !isEarly && frontend.hole(bytes)
+  }
+
+  /** Bytes were lost that matter: the session looks for a place to go on. */
+  #losing(from: Direction, bytes: number): void {
+    this.#gap(from, 'lost', { gap_bytes: bytes })
+    if (this.#resume !== undefined) return
+    const isEarly = this.#phase !== 'ready'
+    if (this.#phase === 'login' && from === 'backend') this.#login.outcome('unknown')
+    const lost = { frontend: isEarly || from === 'frontend', backend: isEarly || from === 'backend' }
+    this.#recover(lost, bytes)
+  }
+
+  #recover(lost: Readonly<Record<Direction, boolean>>, bytes: number): void {
+    if (this.#phase !== 'ready') {
+      if (!this.#login.responded) this.#state.unknown = new Unknown(this.#state, this.#reply)
+      this.#wires.undecodedIn += this.#early?.take().length ?? 0
+      this.#early = undefined
+      this.#phase = 'ready'
+      this.#memory.limit(true)
+    }
+    this.#resume = new Resume(this.#state, this.#reply, this.#wires, lost, bytes)
   }
 
   close(at: Micros): readonly AuditEvent[] {
     const state = this.#state
     state.now = at
+    this.#resume?.close()
     if (this.#phase === 'login' && this.#login.responded) this.#closeLogin()
     if (this.#phase === 'ready') closeCommands(state)
     this.#login.release()
@@ -150,6 +196,7 @@ export class MysqlSession implements Session {
     const execution = head?.begun ? head.execution : undefined
     if (this.#phase !== 'ready' || head === undefined || head.at > since || execution === undefined)
       return NO_EVENTS
+    if (state.trial !== undefined) return NO_EVENTS
     state.writeOpen(execution)
     return this.#take()
   }
@@ -162,16 +209,16 @@ export class MysqlSession implements Session {
   }
 
   #feedFrontend(chunk: Bytes): void {
-    if (this.#frontend.stopped) this.#undecodedIn += chunk.length
+    if (this.#wires.frontend.stopped) this.#wires.undecodedIn += chunk.length
     else if (this.#early !== undefined) this.#hold(chunk)
     else {
-      const rest = chunk.length - this.#frontend.feed(chunk)
+      const rest = chunk.length - this.#wires.frontend.feed(chunk)
       if (rest === 0) return
       // behind the log-in
       if (this.#phase === 'login') this.#hold(chunk.subarray(chunk.length - rest))
-      else this.#undecodedIn += rest
+      else this.#wires.undecodedIn += rest
     }
-    if (this.#state.overflowed && !this.#frontend.stopped) this.#stop('overflow')
+    if (this.#state.overflowed && !this.#wires.frontend.stopped) this.#stop('overflow')
   }
 
   #hold(chunk: Bytes): void {
@@ -180,7 +227,7 @@ export class MysqlSession implements Session {
       if (this.#phase === 'greeting' && isMysqlx(this.#early.bytes)) this.#tellMysqlx()
       return
     }
-    this.#undecodedIn += this.#early.take().length + chunk.length
+    this.#wires.undecodedIn += this.#early.take().length + chunk.length
     this.#early = undefined
     this.#stop('overflow')
   }
@@ -195,11 +242,11 @@ export class MysqlSession implements Session {
   #feedBackend(chunk: Bytes): void {
     let at = 0
     // at the end of the log-in it is split, for what follows may be compressed
-    while (at < chunk.length && !this.#backend.stopped) {
-      this.#backend.paused = false
-      at += this.#backend.feed(at === 0 ? chunk : chunk.subarray(at))
+    while (at < chunk.length && !this.#wires.backend.stopped) {
+      this.#wires.backend.paused = false
+      at += this.#wires.backend.feed(at === 0 ? chunk : chunk.subarray(at))
     }
-    this.#undecodedOut += chunk.length - at
+    this.#wires.undecodedOut += chunk.length - at
   }
 
   /** The client's first packet: its log-in, or the request for TLS. */
@@ -213,7 +260,7 @@ export class MysqlSession implements Session {
 
   #response(bytes: Bytes, start: number, end: number): void {
     const state = this.#state
-    this.#frontend.paused = true
+    this.#wires.frontend.paused = true
     try {
       const cursor = state.cursor.reset(bytes, start, end)
       const secured = state.context.secured === true
@@ -233,7 +280,11 @@ export class MysqlSession implements Session {
     const reply = this.#reply
     return {
       header: (seq, first, length) => {
-        if (this.#phase === 'ready') return keepOfReply(state, reply, first, length)
+        if (this.#phase === 'ready') {
+          state.unknown?.reply(first, length)
+          this.#resume?.header(seq, first, length)
+          return keepOfReply(state, reply, first, length)
+        }
         if (this.#phase === 'greeting') return this.#keepOfGreeting(seq, first)
         if (this.#phase === 'login' && first === HEAD.AUTH_MORE_DATA) return SKIP
         return MAX_LOGIN
@@ -281,11 +332,10 @@ export class MysqlSession implements Session {
 
   #foreign(detail?: string): void {
     if (this.#mysqlx) {
-      this.#frontend.stopped = true
-      this.#backend.stopped = true
+      this.#wires.stopBoth()
       this.#phase = 'lost'
     } else this.#stop('foreign', detail)
-    this.#undecodedIn += this.#early?.take().length ?? 0
+    this.#wires.undecodedIn += this.#early?.take().length ?? 0
     this.#early = undefined
   }
 
@@ -310,16 +360,15 @@ export class MysqlSession implements Session {
     this.fatal = error
     this.#login.outcome('error', error)
     this.#phase = 'over'
-    this.#frontend.stopped = true
-    this.#backend.stopped = true
-    this.#undecodedIn += this.#early?.take().length ?? 0
+    this.#wires.stopBoth()
+    this.#wires.undecodedIn += this.#early?.take().length ?? 0
     this.#early = undefined
   }
 
   #accepted(ok: ReturnType<typeof decodeOk>): void {
     onChanges(this.#state, ok.changes)
     this.#login.outcome('success')
-    this.#backend.paused = true
+    this.#wires.backend.paused = true
     this.#begin()
   }
 
@@ -327,26 +376,15 @@ export class MysqlSession implements Session {
   #begin(): void {
     this.#phase = 'ready'
     this.#memory.limit(true)
-    this.#frontend.framer = new MysqlFramer(this.#commands)
-    this.#frontend.paused = false
-    this.#compress()
+    this.#wires.beginCommands()
     const early = this.#early?.take()
     this.#early = undefined
-    if (early !== undefined && early.length > 0 && !this.#frontend.stopped) this.#feedFrontend(early)
+    if (early !== undefined && early.length > 0 && !this.#wires.frontend.stopped) this.#feedFrontend(early)
   }
 
-  /** Both directions are compressed from behind the OK on, if that was agreed. */
-  #compress(): void {
-    const { capabilities } = this.#state
-    const zlib = has(capabilities, CLIENT_COMPRESS)
-    if (!zlib && !has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM)) return
-    this.#state.compressed = true
-    this.#frontend.compress(
-      zlib ? 'zlib' : 'zstd',
-      () => this.#lose('frontend', 'framing'),
-      (midPacket) => this.#commands.began(midPacket),
-    )
-    this.#backend.compress(zlib ? 'zlib' : 'zstd', () => this.#lose('backend', 'framing'))
+  #lostFraming(side: Direction): void {
+    if (this.#resume?.inTrial === true) this.#resume.abort()
+    else this.#lose(side, 'framing')
   }
 
   #answer(seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void {
@@ -355,36 +393,43 @@ export class MysqlSession implements Session {
     const unasked = head === undefined || (seq === 0 && !head.answered && !state.compressed)
     if (first === HEAD.ERR && unasked) {
       // the server's last word, which answers nothing; or an answer to what nobody saw
-      if (this.#frontend.stopped) return
+      if (this.#wires.frontend.stopped) {
+        if (seq === 1) replyUnasked(state, first, length)
+        return
+      }
       this.fatal = readError(state, bytes, start, end) ?? this.fatal
       if (head === undefined && !FATAL.has(this.fatal?.error_number ?? 0)) this.#unasked()
       return
     }
-    if (head === undefined) this.#unasked()
+    if (head === undefined) {
+      if (seq === 1) replyUnasked(state, first, length)
+      this.#unasked()
+    }
     const error = onReply(state, this.#reply, first, bytes, start, end, length)
     this.fatal = error !== undefined && FATAL.has(error.error_number ?? 0) ? error : undefined
-    if (state.ended && !this.#frontend.stopped) this.#quit()
+    if (state.ended && !this.#wires.frontend.stopped) this.#quit()
   }
 
   /** A reply to nothing: the server may have run what nobody saw. */
   #unasked(): void {
-    if (!this.#frontend.stopped) this.#state.doubt('backend', 'reply to no command')
+    this.#isAnsweredEarly ||= this.#wires.midFrame('frontend')
+    if (!this.#wires.frontend.stopped) this.#state.doubt('backend', 'reply to no command')
   }
 
   #quit(): void {
     this.fatal = undefined
-    this.#frontend.stopped = true
+    this.#wires.frontend.stopped = true
   }
 
   /** A packet whose sequence id says that it belongs to nothing: the server refuses it, and says so. */
   #stray(): void {
-    this.#state.doubt('frontend', 'packet out of order')
+    if (this.#resume !== undefined) this.#resume.stray()
+    else this.#state.doubt('frontend', 'packet out of order')
   }
 
   /** Neither direction can be decoded any more. */
   #stop(reason: GapReason, detail?: string): void {
-    this.#frontend.stopped = true
-    this.#backend.stopped = true
+    this.#wires.stopBoth()
     this.#gap(undefined, reason, detail === undefined ? {} : { detail })
     if (this.#phase === 'ready') closeCommands(this.#state)
     this.#phase = 'lost'
@@ -392,44 +437,13 @@ export class MysqlSession implements Session {
 
   /** That direction cannot be decoded any more. */
   #lose(from: Direction, reason: GapReason, bytes?: number): void {
-    const wire = from === 'frontend' ? this.#frontend : this.#backend
-    wire.stopped = true
+    this.#wires.stop(from)
     this.#gap(from, reason, bytes === undefined ? {} : { gap_bytes: bytes })
     if (from === 'backend' && this.#phase === 'ready') giveUp(this.#state, 'replies_lost')
   }
 
-  #gap(
-    from: Direction | undefined,
-    reason: GapReason,
-    more: { readonly gap_bytes?: number; readonly detail?: string } = {},
-  ): void {
-    const { identity, now } = this.#state
-    const direction = from === undefined ? {} : ({ direction: from === 'frontend' ? '->' : '<-' } as const)
-    this.#state.out.push({
-      event: 'gap',
-      at: now,
-      who: identity.who,
-      gap_reason: reason,
-      ...direction,
-      ...more,
-    })
+  #gap(from: Direction | undefined, reason: GapReason, facts?: GapFacts): void {
+    const { identity, now, out } = this.#state
+    out.push(gapEvent(now, identity.who, reason, from, facts))
   }
-
-  #count(from: Direction, bytes: number): void {
-    if (from === 'frontend') this.#undecodedIn += bytes
-    else this.#undecodedOut += bytes
-  }
-}
-
-/** Bytes of a header of the X protocol: uint32 length of type and body, uint8 type. */
-const MYSQLX_HEADER = 5
-/** The last of Mysqlx.ClientMessages that may begin a connection: CON_CAPABILITIES_GET to SESS_CLOSE. */
-const MYSQLX_LAST = 7
-
-/** @see https://dev.mysql.com/doc/dev/mysql-server/latest/page_mysqlx_protocol_lifecycle.html */
-const isMysqlx = (bytes: Bytes): boolean => {
-  if (bytes.length < MYSQLX_HEADER) return false
-  const length = bytes.readUInt32LE(0)
-  const type = bytes[MYSQLX_HEADER - 1] as number
-  return length > 0 && length < 0x1_0000 && type > 0 && type <= MYSQLX_LAST
 }

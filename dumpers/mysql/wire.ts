@@ -66,6 +66,16 @@ export class Wire {
     return this.#compressed === undefined ? this.#framer.feed(chunk) : this.#compressed.feed(chunk)
   }
 
+  /** Steps over lost bytes within a payload that is kept: see {@link MysqlFramer.hole}. */
+  hole(bytes: number): boolean {
+    return this.#compressed === undefined && this.#framer.hole(bytes)
+  }
+
+  /** Is it within a packet, or a frame? */
+  get midFrame(): boolean {
+    return this.#framer.midFrame || this.#compressed?.midFrame === true
+  }
+
   gap(bytes: number): boolean {
     return this.#compressed === undefined ? this.#framer.gap(bytes) : this.#compressed.gap(bytes)
   }

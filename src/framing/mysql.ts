@@ -27,6 +27,8 @@ export interface PayloadHandler {
    * before `frame`.
    */
   beyond(head: Bytes, bytes: Bytes, start: number, end: number): void
+  /** So many bytes of the payload at hand are lost: see {@link MysqlFramer.hole}. */
+  holed?(bytes: number): void
   /**
    * While {@link MysqlFramer.rows} is set: `count` payloads in a row, of `bytes` bytes together, that can
    * only be rows: not empty, of one packet each, not beginning with 0xfe or 0xff. Called in place of
@@ -111,6 +113,19 @@ export class MysqlFramer {
    */
   gap(bytes: number): boolean {
     if (this.#headed || this.#left === 0 || this.#left < bytes || this.#keep > 0) return false
+    this.#left -= bytes
+    if (this.#left === 0) this.#packetEnded(this.#header)
+    return true
+  }
+
+  /**
+   * Steps over `bytes` lost bytes within a packet of a payload that is kept or followed: nothing behind them
+   * is kept of it, though it is told as having come beyond. False if framing is lost, or the first byte.
+   */
+  hole(bytes: number): boolean {
+    if (!this.#open || this.#headed || this.#left === 0 || this.#left < bytes) return false
+    this.#handler.holed?.(bytes)
+    this.#keep = this.#keptHave
     this.#left -= bytes
     if (this.#left === 0) this.#packetEnded(this.#header)
     return true
