@@ -106,6 +106,7 @@ export const tellChangeUser = (
     state.flush()
   }
   if (outcome === 'success') takeUser(state, user ?? NOBODY)
+  else if (outcome === 'error') state.setCharset(state.serverCharset)
   state.emit({
     event: 'change_user',
     at: command.at,
