@@ -152,3 +152,25 @@ export const expectLogin = (events: readonly Plain[], connection: ExpectedConnec
 
 export const isRecord = ({ event }: Plain): boolean =>
   event === 'statement' || event === 'prepare' || event === 'change_user'
+
+const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
+
+/** Is it that record, with less known of it behind lost bytes, or the same? */
+export const isPartOf = (record: Plain, one: Plain): boolean => {
+  if (record.event !== one.event || record.protocol !== one.protocol) return false
+  if (record.command !== one.command) return false
+  // a text of another character set than UTF-8 is shown as bytes too
+  // a statement that was dropped by a command which is lost: the server says so
+  if (one.reason === 'text_unknown') return record.stmt_id === undefined || record.stmt_id === one.stmt_id
+  const isText =
+    record.text === undefined || same(record.text, one.text) || hexOf(record.text) !== undefined
+  const isValues = record.values === undefined || same(record.values, one.values)
+  const isRows = record.rows === undefined || same(record.rows, one.rows)
+  const isId = record.stmt_id === undefined || record.stmt_id === one.stmt_id
+  return isText && isValues && isRows && isId && (record.outcome === 'unknown' || isOutcome(record, one))
+}
+const hexOf = (text: unknown): unknown => (typeof text === 'object' ? (text as Plain).hex : undefined)
+const isOutcome = (record: Plain, one: Plain): boolean =>
+  ['outcome', 'rows_returned', 'rows_affected', 'results', 'error_number', 'error_message'].every((key) =>
+    same(record[key], one[key]),
+  )

@@ -9,6 +9,7 @@ import { mysql } from '../../../dumpers/mysql/index.ts'
 import { openRecords } from '../../../src/capture/records.ts'
 import { CaptureRun } from '../../../src/commands/capture-run.ts'
 import type { CaptureError } from '../../../src/errors.ts'
+import type { Bytes } from '../../../src/flow.ts'
 import { silentLog } from '../../../src/log.ts'
 import { canonical, ofKind, type Plain } from '../../support/canonical.ts'
 import {
@@ -29,10 +30,14 @@ const NAMES = readdirSync(FOLDER)
 const GAPS: Readonly<Record<string, number>> = { my_ed_snap96: 24 }
 const DAMAGED = 'my_ed_cutfile'
 
-/** Events of each connection, by its client. */
-const read = (name: string): Map<string, Plain[]> => {
+/** Events of each connection, by its client; of the packets that `isLeft` leaves. */
+const read = (
+  name: string,
+  isLeft: (packet: Bytes, index: number) => boolean = () => true,
+): Map<string, Plain[]> => {
   const clients = new Map<string, Plain[]>()
   const { file, server_port: port } = readExpected(name)
+  let index = 0
   const run = new CaptureRun({
     config: loadConfig({ env: {}, candidates: [] }),
     subject: { dumper: mysql, targets: [{ port }], targetText: String(port) },
@@ -46,7 +51,9 @@ const read = (name: string): Map<string, Plain[]> => {
   })
   const records = openRecords()
   try {
-    records.feed(readFileSync(`${FOLDER}${file}`), run.record)
+    records.feed(readFileSync(`${FOLDER}${file}`), (record) => {
+      if (isLeft(record.bytes.subarray(record.start, record.end), index++)) run.record(record)
+    })
     records.end()
   } catch (error) {
     expect([name, (error as CaptureError).name]).toEqual([DAMAGED, 'CaptureError'])
@@ -101,3 +108,61 @@ describe.each(NAMES)('%s', (name) => {
     expect(gaps).toHaveLength(GAPS[name] ?? 0)
   })
 })
+
+describe('my_std_base, changed', () => {
+  const { connections } = readExpected('my_std_base')
+  const indexOf = (text: string): number => {
+    let found = -1
+    read('my_std_base', (packet, index) => {
+      if (found < 0 && packet.includes(text)) found = index
+      return true
+    })
+    return found
+  }
+
+  test('without its log-ins: all statements, values and outcomes, behind a gap', () => {
+    const first = indexOf('\x03select 1')
+    const clients = read('my_std_base', (_, index) => index >= first)
+    for (const { client, statements } of connections) {
+      const events = clients.get(client) ?? []
+      expect(ofKind(events, 'gap')).toMatchObject([{ gap_reason: 'mid-stream' }])
+      expect(ofKind(events, 'session.auth')).toEqual([])
+      const wanted = statements.filter(({ kind }) => RECORDED.has(kind))
+      const records = events.filter(isRecord)
+      expect(records.map(({ event }) => event)).toEqual(wanted.map(({ kind }) => KINDS[kind]!.event))
+      for (const [index, one] of wanted.entries())
+        expectDegraded(records[index]!, { ...one, after_gap: true })
+    }
+  })
+
+  test.each(
+    connections[0]!.statements
+      .filter(({ kind }) => RECORDED.has(kind))
+      .map(({ kind, text = '', stmt_id: id = 0 }, index) => ({ kind, text, id, index })),
+  )('without $kind $text ($index): all others', ({ index }) => {
+    const wanted = connections[0]!.statements.filter(({ kind }) => RECORDED.has(kind))
+    const left = wanted.filter((_, place) => place !== index)
+    const isCommand = (packet: Bytes): boolean => commandOf(packet, 58672) !== undefined
+    let commands = -1
+    // the first is the log-in
+    const events =
+      read('my_std_base', (packet) => !isCommand(packet) || commands++ !== index).get('127.0.0.1:58672') ??
+      []
+    expect(ofKind(events, 'gap')).toMatchObject([{ gap_reason: 'lost', direction: '->' }])
+    const records = events.filter(isRecord)
+    expect(records.map(({ event }) => event)).toEqual(left.map(({ kind }) => KINDS[kind]!.event))
+    for (const [place, one] of left.entries()) {
+      const isPrepared = one.kind === 'stmt_execute' && wanted[index]!.stmt_id === one.stmt_id
+      const degraded = { ...one, ...(place >= index ? { after_gap: true } : {}) }
+      if (isPrepared && place >= index) expect(records[place]).toMatchObject({ stmt_id: one.stmt_id })
+      else expectDegraded(records[place]!, degraded)
+    }
+  })
+})
+
+/** What a packet on Ethernet and IPv4 brings of the client that has this port, if anything. */
+const commandOf = (packet: Bytes, port: number): Bytes | undefined => {
+  const tcp = packet.subarray(14 + (packet[14]! & 15) * 4)
+  const length = packet.readUInt16BE(16) - (packet[14]! & 15) * 4 - (tcp[12]! >> 4) * 4
+  return tcp.readUInt16BE(0) === port && length > 0 ? tcp.subarray((tcp[12]! >> 4) * 4) : undefined
+}

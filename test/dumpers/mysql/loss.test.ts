@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { MysqlSession } from '../../../dumpers/mysql/session.ts'
 import { canonical, ofKind, openContext, type Plain } from '../../support/canonical.ts'
 import { seededRandom } from '../../support/chunks.ts'
+import { isPartOf } from '../../support/my-foretold.ts'
 import { type Piece, readConversations } from '../../support/pcap.ts'
 
 const FOLDER = new URL('../../captures/', import.meta.url).pathname
@@ -64,28 +65,6 @@ const recordsOf = (pieces: readonly Piece[], seed: number, { share, late, cut = 
 }
 
 const isRecord = ({ event }: Plain): boolean => event === 'statement' || event === 'prepare'
-const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
-
-/** Is it that record, with less known of it, or the same? */
-const isOf = (record: Plain, one: Plain): boolean => {
-  if (record.event !== one.event || record.protocol !== one.protocol) return false
-  if (record.command !== one.command) return false
-  // a text of another character set than UTF-8 is shown as bytes too
-  // a statement that was dropped by a command which is lost: the server says so
-  if (one.reason === 'text_unknown') return record.stmt_id === undefined || record.stmt_id === one.stmt_id
-  const isText =
-    record.text === undefined || same(record.text, one.text) || hexOf(record.text) !== undefined
-  const isValues = record.values === undefined || same(record.values, one.values) || record.charset === ''
-  const isRows = record.rows === undefined || same(record.rows, one.rows)
-  const isId = record.stmt_id === undefined || record.stmt_id === one.stmt_id
-  return isText && isValues && isRows && isId && (record.outcome === 'unknown' || isOutcome(record, one))
-}
-const hexOf = (text: unknown): unknown => (typeof text === 'object' ? (text as Plain).hex : undefined)
-const isOutcome = (record: Plain, one: Plain): boolean =>
-  ['outcome', 'rows_returned', 'rows_affected', 'results', 'error_number', 'error_message'].every((key) =>
-    same(record[key], one[key]),
-  )
-
 describe.each(NAMES)('%s', (name) => {
   const conversations = readConversations(`${FOLDER}${name}`, PORT)
 
@@ -105,7 +84,7 @@ describe.each(NAMES)('%s', (name) => {
         let at = 0
         for (const record of records) {
           // in order, each once: the rest of what was sent must still have it
-          const found = whole.findIndex((one, index) => index >= at && isOf(record, one))
+          const found = whole.findIndex((one, index) => index >= at && isPartOf(record, one))
           expect(found, `seed ${seed}: ${JSON.stringify(record)}`).toBeGreaterThanOrEqual(0)
           at = found + 1
         }
