@@ -1,6 +1,6 @@
 /** COM_STMT_EXECUTE and MariaDB's COM_STMT_BULK_EXECUTE: which statement, with which values. */
 import { decodeExecute, decodeExecuteHead, type Execute, LongExecute } from './bound-values.ts'
-import { type BulkExecute, decodeBulk, decodeBulkHead, LongBulk } from './bulk.ts'
+import { type BulkExecute, decodeBulk, decodeBulkHead, LongBulk, SEND_UNIT_RESULTS } from './bulk.ts'
 import type { Command } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { type CommandBody, markMalformed } from './record.ts'
@@ -58,6 +58,7 @@ export const beginBulk = (
   }
   bindTo(state, execution, command, bulk, body)
   execution.bulk = bulk?.rows
+  if (bulk !== undefined && (bulk.flags & SEND_UNIT_RESULTS) !== 0) execution.unitsOf = bulk.prepared
   state.lines?.execute(command.code, bulk?.id, execution.text, undefined)
 }
 

@@ -15,6 +15,8 @@ import { isParameterType } from './values-types.ts'
 
 /** The rows' types follow. */
 const SEND_TYPES = 128
+/** The reply is to have the generated id and the count of each row. */
+export const SEND_UNIT_RESULTS = 64
 
 /** What stands before each value. */
 const INDICATOR = { NONE: 0, NULL: 1, DEFAULT: 2, IGNORE: 3 } as const

@@ -28,6 +28,7 @@ import { outcomeOf } from './execution.ts'
 import { askForFile, tellFiles } from './files.ts'
 import { HEAD, MAX_EOF, type SessionChange } from './packets.ts'
 import { onPrepared, settlePrepare } from './reply-prepare.ts'
+import { UnitResults } from './reply-units.ts'
 import { onAuthentication } from './reply-user.ts'
 import type { MysqlState } from './state.ts'
 import { onChanges, onDone, onReset, onStatus, tellChangeUser } from './track.ts'
@@ -39,6 +40,8 @@ const WHOLE = 0xff_ffff
 const OUT_PARAMS = SERVER_PS_OUT_PARAMS | SERVER_MORE_RESULTS_EXISTS
 /** Kept of an OK packet with its session changes, of a file's name, of an error. */
 const MAX_REPLY = 65_536
+/** Length of a row of {@link UnitResults}. */
+const UNIT_ROW = 18
 /** Shortest OK packet of 4.1; what begins with 0 and is shorter is a result without metadata. */
 const MIN_OK = 7
 
@@ -54,13 +57,14 @@ export const keepOfReply = (
   switch (reply.phase) {
     case ROWS:
       if (first !== HEAD.ERR && !isRowsEnd(state, first, length)) {
+        if (reply.units !== undefined) return UNIT_ROW
         if (length === WHOLE) return 0
         addRows(state, reply, 1, length)
         return SKIP
       }
       return MAX_REPLY
     case COLUMNS:
-      if (first === HEAD.ERR) return MAX_REPLY
+      if (first === HEAD.ERR || reply.units !== undefined) return MAX_REPLY
       if (--reply.left <= 0) columnsEnded(state, reply)
       return SKIP
     case DEFINITIONS:
@@ -112,7 +116,11 @@ export const onReply = (
     switch (reply.phase) {
       case ROWS:
         if (isRowsEnd(state, first, length)) onRowsEnd(state, reply, head, bytes, start, end)
+        else if (reply.units !== undefined) reply.units.row(bytes, start, end)
         else addRows(state, reply, 1, length)
+        break
+      case COLUMNS:
+        onUnitColumn(state, reply, bytes, start, end)
         break
       case COLUMNS_END:
         onColumnsEnd(state, reply, head, bytes, start, end)
@@ -189,6 +197,9 @@ const onResult = (
       state.capabilities,
     )
     reply.left = columns
+    const unitsOf = head.execution?.unitsOf
+    if (unitsOf !== undefined && UnitResults.mayBe(columns, metadataFollows, unitsOf))
+      reply.units = new UnitResults(unitsOf)
     if (metadataFollows && columns > 0) reply.enter(COLUMNS)
     else columnsEnded(state, reply)
   }
@@ -225,6 +236,18 @@ const onEnd = (
     return
   }
   settle(state, reply, head, undefined, changes)
+}
+
+/** Other definitions than those of {@link UnitResults} are of no interest, nor are the rows. */
+const onUnitColumn = (
+  state: MysqlState,
+  reply: ReplyState,
+  bytes: Bytes,
+  start: number,
+  end: number,
+): void => {
+  if (!reply.units?.column(bytes, start, end, state.capabilities)) reply.units = undefined
+  if (--reply.left <= 0) columnsEnded(state, reply)
 }
 
 /** EOF behind the definitions of columns: rows follow, unless they wait in a cursor. */
@@ -276,7 +299,9 @@ const onRowsEnd = (
     suspend(state, reply, head, status)
   } else {
     onStatus(state, head, status)
-    execution.addRows(warnings ?? 0, (status & SERVER_PS_OUT_PARAMS) !== 0)
+    const { units } = reply
+    if (units !== undefined) execution.addAffected(units.affected, units.insertId, warnings ?? 0)
+    else execution.addRows(warnings ?? 0, (status & SERVER_PS_OUT_PARAMS) !== 0)
     onEnd(state, reply, head, status)
   }
 }

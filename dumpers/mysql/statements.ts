@@ -36,6 +36,8 @@ export interface Prepared {
   long: Map<number, LongValue> | undefined
   /** long data came that could not be kept: the next execution's values are not known */
   longLost: boolean
+  /** bulk executions of it have a result for each row (see `reply-units.ts`) */
+  givesUnits: boolean
   /** long data may have come that nobody saw: the next execution tells, if its values fill its body */
   longUnsure: boolean
 }
@@ -94,6 +96,7 @@ export class StatementStore {
       types: undefined,
       long: undefined,
       longLost: false,
+      givesUnits: false,
       longUnsure: false,
     }
     this.#isKnown = true

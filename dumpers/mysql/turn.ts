@@ -3,6 +3,7 @@ import { begin } from './begin.ts'
 import { COM } from './capabilities.ts'
 import { type Command, isStreamed, isUnanswered } from './commands.ts'
 import type { Execution } from './execution.ts'
+import type { UnitResults } from './reply-units.ts'
 import type { MysqlState } from './state.ts'
 
 /** What the next payload of the backend is. */
@@ -19,6 +20,8 @@ export class ReplyState {
   left = 0
   /** status flags of a row of OUT parameters, told by the end of its columns */
   outParams = 0
+  /** the result at hand may be one of a bulk execution's counts */
+  units: UnitResults | undefined = undefined
   /** whose rows come */
   target: Execution | undefined = undefined
   /** the backend's framer, which tells rows in a row */
@@ -27,7 +30,8 @@ export class ReplyState {
   enter(phase: number): void {
     this.phase = phase
     this.outParams = 0
-    this.framer.rows = phase === ROWS
+    if (phase === FIRST) this.units = undefined
+    this.framer.rows = phase === ROWS && this.units === undefined
   }
 }
 

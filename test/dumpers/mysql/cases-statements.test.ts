@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
-import { ofKind } from '../../support/canonical.ts'
+import type { Bytes } from '../../../src/flow.ts'
+import { ofKind, type Plain } from '../../support/canonical.ts'
 import {
   asked,
   b,
@@ -19,7 +20,7 @@ import {
   type Turn,
   talk,
 } from '../../support/my-conversation.ts'
-import { command, lenencString, longParam, stringParam } from '../../support/my-wire.ts'
+import { command, lenencString, longParam, stringParam, uint8, uint64 } from '../../support/my-wire.ts'
 
 const CURSOR = 2 | 64
 const LAST_ROW = 2 | 128
@@ -246,6 +247,64 @@ describe.each([
     expect(ofKind(events, 'statement')).toMatchObject([
       { command: 'COM_STMT_FETCH', stmt_id: 9, outcome: 'error' },
     ])
+  })
+})
+
+describe.each([
+  ['with EOF', MODERN],
+  ['without EOF', NO_EOF],
+])('a bulk execution that asks for a result of each row, %s', (_, flags) => {
+  const SEND_BOTH = 64 | 128
+  const column = (name: string) => b.column(name, TYPE.LONGLONG, 63, Buffer.alloc(0))
+  const units = [column('Id'), column('Affected_rows')]
+  const eof = resultSet([], [], { flags }).at(-1)!
+  const ends = flags === MODERN ? [eof] : []
+  const row = (id: number, affected: number) => b.binaryRow([uint64(id), uint64(affected)])
+  const run = (...payloads: Bytes[]): readonly Turn[] => [
+    sent(f.bulkExecute(2, [TYPE.VAR_STRING], [[lenencString('a')], [lenencString('b')]], SEND_BOTH)),
+    replied(...payloads),
+  ]
+  const shown = (mariadb: number, ...turns: readonly (readonly Turn[])[]): Plain[] =>
+    ofKind(
+      hold([
+        ...loginOf({ flags, mariadb }, { mariadb }),
+        sent(f.prepare('insert ?')),
+        replied(...prepared(2, 1, [], { flags })),
+        ...turns.flat(),
+        ...asked('select 1'),
+      ]),
+      'statement',
+    )
+
+  test('has their counts added up, and the first generated id', () => {
+    const records = shown(0x3d, run(uint8(2), ...units, ...ends, row(7, 1), row(8, 2), eof))
+    expect(records).toMatchObject([{ rows_affected: 3, last_insert_id: 7 }, { text: 'select 1' }])
+    expect(records[0]).not.toHaveProperty('rows_returned')
+  })
+
+  test('also when its columns are not told again', () => {
+    const cached = Buffer.from([2, 0])
+    const first = run(Buffer.from([2, 1]), ...units, ...ends, row(0, 1), eof)
+    const again = run(cached, ...ends, row(0, 5), row(0, 0xfe), eof)
+    expect(shown(0x3d, first, again)).toMatchObject([
+      { rows_affected: 1 },
+      { rows_affected: 259 },
+      { text: 'select 1' },
+    ])
+    expect(shown(0x3d, again)).toMatchObject([{ rows_returned: 2 }, { text: 'select 1' }])
+  })
+
+  test('and has rows of its own is counted by these', () => {
+    const columns = [column('Id'), column('name')]
+    const records = shown(0x3d, run(uint8(2), ...columns, ...ends, row(7, 1), row(8, 2), eof))
+    expect(records).toMatchObject([{ rows_returned: 2 }, { text: 'select 1' }])
+  })
+
+  test('whose rows or columns make no sense is followed all the same', () => {
+    const broken = shown(0x3d, run(uint8(2), ...units, ...ends, uint8(0), row(8, 2), eof))
+    expect(broken).toMatchObject([{ rows_affected: 2 }, { text: 'select 1', outcome: 'success' }])
+    const nameless = shown(0x3d, run(uint8(2), uint8(9), units[1]!, ...ends, row(8, 2), eof))
+    expect(nameless).toMatchObject([{ rows_returned: 1 }, { text: 'select 1', outcome: 'success' }])
   })
 })
 
