@@ -58,7 +58,7 @@ export const beginBulk = (
   }
   bindTo(state, execution, command, bulk, body)
   execution.bulk = bulk?.rows
-  if (bulk !== undefined && (bulk.flags & SEND_UNIT_RESULTS) !== 0) execution.unitsOf = bulk.prepared
+  if (bulk !== undefined && (bulk.flags & SEND_UNIT_RESULTS) !== 0) command.unitsOf = bulk.prepared
   state.lines?.execute(command.code, bulk?.id, execution.text, undefined)
 }
 

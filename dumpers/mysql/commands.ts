@@ -9,6 +9,7 @@ import { COM } from './capabilities.ts'
 import type { Execution } from './execution.ts'
 import type { LocalFile } from './infile.ts'
 import type { Meaning } from './meaning.ts'
+import type { Prepared } from './statements.ts'
 import type { NewUser } from './user.ts'
 
 /** A packet of a replica that tells its semi-synchronous source how far it is; no command. */
@@ -75,6 +76,8 @@ export class Command {
   method: string | undefined = undefined
   /** CHANGE_USER: packets that the server asked for and that have yet to come */
   owed = 0
+  /** a bulk execute that asks for the counts of each row: its statement */
+  unitsOf: Prepared | undefined = undefined
   /** files that the client sent for it */
   files: LocalFile[] | undefined = undefined
   /** how many files the server has asked for */

@@ -1,7 +1,6 @@
 /** One statement's record in the making: from the command that starts it to the reply that settles it. */
 import type { BoundValues, Outcome, QueryText, ServerError, Statement, Who } from '../../src/event.ts'
 import type { Micros } from '../../src/flow.ts'
-import type { Prepared } from './statements.ts'
 
 /** ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT (MySQL), ER_STATEMENT_TIMEOUT (MariaDB) */
 const CANCELLED: ReadonlySet<number> = new Set([1317, 3024, 1969])
@@ -31,8 +30,6 @@ export class Execution {
   values: BoundValues | undefined = undefined
   /** bulk executes: the values of each row */
   bulk: { rows(): readonly BoundValues[] } | undefined = undefined
-  /** the statement, where a bulk execute asks for the counts of each row */
-  unitsOf: Prepared | undefined = undefined
   stmtId: number | undefined = undefined
   prepareSeq: number | undefined = undefined
   command: string | undefined = undefined

@@ -197,7 +197,7 @@ const onResult = (
       state.capabilities,
     )
     reply.left = columns
-    const unitsOf = head.execution?.unitsOf
+    const { unitsOf } = head
     if (unitsOf !== undefined && UnitResults.mayBe(columns, metadataFollows, unitsOf))
       reply.units = new UnitResults(unitsOf)
     if (metadataFollows && columns > 0) reply.enter(COLUMNS)

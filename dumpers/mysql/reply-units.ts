@@ -22,7 +22,7 @@ export class UnitResults {
   /** the first that was given; 0 for none */
   insertId: number | string = 0
 
-  /** `prepared`: what is executed; it remembers that it has such results, for definitions may be left out. */
+  /** `prepared`: what is executed; it remembers that it has such results: definitions may be left out. */
   constructor(prepared: Prepared) {
     this.#prepared = prepared
   }
