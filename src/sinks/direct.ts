@@ -5,8 +5,12 @@
  */
 import type { AuditEvent, DirectEncoder, FlowFacts, Line, Micros } from '../event.ts'
 
-const BLOCK_BYTES = 1 << 18
+/** Room for records. */
+export const BLOCK_BYTES = 1 << 18
 const LINE_FEED = 0x0a
+/** bytes that one UTF-16 unit takes at most, and digits of a number below 2^53 */
+const MAX_UTF8 = 3
+const MAX_NUMBER = 16
 const TIME = Buffer.from('{"ts":"')
 const NUMBER = Buffer.from('"log_seq":')
 
@@ -14,8 +18,13 @@ export class DirectBlock {
   readonly #buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES)
   /** bytes used */
   used = 0
-  /** records in it */
+  /** numbered records in it */
   count = 0
+
+  /** Is a record that found no place here likely to find one in an empty block? */
+  get isHalfFull(): boolean {
+    return this.used > BLOCK_BYTES / 2
+  }
 
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.used)
@@ -27,6 +36,22 @@ export class DirectBlock {
     if (end < 0) return false
     this.used = end
     this.count++
+    return true
+  }
+
+  /** Adds a record that was encoded as a line; false when there is no room. */
+  addLine(seq: number, { head, tail }: Line): boolean {
+    const most = (head.length + tail.length) * MAX_UTF8 + MAX_NUMBER + 1
+    if (BLOCK_BYTES - this.used < most) return false
+    const buffer = this.#buffer
+    let at = this.used + buffer.write(head, this.used)
+    if (tail !== '') {
+      at += buffer.write(String(seq + this.count), at, 'latin1')
+      at += buffer.write(tail, at)
+      this.count++
+    }
+    buffer[at] = LINE_FEED
+    this.used = at + 1
     return true
   }
 

@@ -5,7 +5,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { SinkError } from '../../../src/errors.ts'
 import { openStreamSink } from '../../../src/sinks/stdout.ts'
-import { encodeLife, type LogRecord, lineOf, textsOf } from '../../support/log-files.ts'
+import {
+  ANY_EVENT,
+  directOf,
+  encodeLife,
+  type LogRecord,
+  lineOf,
+  textsOf,
+} from '../../support/log-files.ts'
 
 /** A reader that takes one block at a time, when told to. */
 class SlowReader extends Writable {
@@ -108,6 +115,44 @@ describe('a stream as output', () => {
     await sink.close()
     expect(String(stream.read()).split('\n')).toHaveLength(101)
     expect(troubles).toEqual([])
+  })
+
+  it('writes records of both ways in order, with numbers that have no hole', async () => {
+    const reader = new SlowReader()
+    const { sink, troubles } = open(reader, 600_000)
+    const wide = 'w'.repeat(100)
+    for (let i = 0; i < 8000; i++) {
+      // only every third record is one of the fast path
+      if (i % 3 !== 0 || !sink.appendDirect(directOf(`${i} ${wide}`), undefined, ANY_EVENT))
+        sink.append(lineOf(`${i} ${wide}`))
+      if (i % 1000 === 0) await turn()
+      if (i % 500 === 0) reader.take()
+    }
+    expect(sink.waiting).toBeGreaterThan(0)
+    while (!sink.isIdle) {
+      reader.take()
+      await turn()
+    }
+    const records = reader.records()
+    expect(troubles).toEqual([])
+    expect(sink.waiting).toBe(0)
+    expect(textsOf(records)).toEqual(Array.from({ length: 8000 }, (_, i) => `${i} ${wide}`))
+    expect(records.map(({ log_seq }) => log_seq)).toEqual(records.map((_, i) => i + 1))
+  })
+
+  it('takes records of the fast path in bounded memory, then none', async () => {
+    const reader = new SlowReader()
+    const { sink } = open(reader, 600_000)
+    const wide = 'w'.repeat(1000)
+    let taken = 0
+    while (taken < 10_000 && sink.appendDirect(directOf(wide), undefined, ANY_EVENT)) taken++
+    expect(taken).toBeGreaterThan(400)
+    expect(taken).toBeLessThan(600)
+    expect(sink.appendDirect(directOf(''), undefined, ANY_EVENT)).toBe(false)
+    reader.destroy()
+    await once(reader, 'close')
+    expect(sink.appendDirect(directOf(wide), undefined, ANY_EVENT)).toBe(true)
+    expect(sink.isIdle).toBe(true)
   })
 
   it('notices a stream that was destroyed before it was opened', async () => {
