@@ -10,6 +10,7 @@ import { StillOpenTimer } from '../observe/still-open.ts'
 import type { ListenAddress } from '../proxy/address.ts'
 import { type Clock, systemClock, systemTimers } from '../proxy/clock.ts'
 import { connIds } from '../proxy/conn-id.ts'
+import { Gather } from '../proxy/gather.ts'
 import { type Listener, listen } from '../proxy/listener.ts'
 import type { Dumper, Link, MemoryBudget } from '../session.ts'
 import { type AuditLog, openAuditLog } from './audit-log.ts'
@@ -40,6 +41,7 @@ class RunningProxy {
   readonly #budget: MemoryBudget
   readonly #links = new Map<string, Link>()
   readonly #connId = connIds()
+  readonly #gather = new Gather()
   readonly listeners: Listener[] = []
 
   constructor(config: Config, log: OpenLog, audit: AuditLog) {
@@ -89,6 +91,7 @@ class RunningProxy {
       timers: systemTimers,
       log,
       connId: this.#connId,
+      gather: this.#gather,
     }
     const listening = await listen(options, deps)
     this.listeners.push(listening)

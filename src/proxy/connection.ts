@@ -221,7 +221,9 @@ export class Connection implements Stage, Kept {
   #relay(server: Inlet): void {
     const { clock, options } = this.#context
     const observer = this.#observer as FlowObserver
-    const observed = { observer, clock, counts: this.#counts, gated: options.gated === true }
+    const gated = options.gated === true
+    const gather = gated ? undefined : this.#context.gather
+    const observed = { observer, clock, counts: this.#counts, gated, gather }
     this.#phase = 'relay'
     this.#dialogue = undefined
     this.#lanes = {
@@ -425,6 +427,7 @@ export class Connection implements Stage, Kept {
     const isOpen = this.#observer !== undefined && this.#postponed === undefined
     const observer = isOpen ? (this.#observer as FlowObserver) : this.#open(at)
     const { frontend, backend } = this.#counts
+    this.#context.gather?.show()
     observer.closed({ ...this.#ending.cause, bytesIn: frontend, bytesOut: backend }, at)
     this.#context.forget(this)
   }

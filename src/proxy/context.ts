@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { Dumper } from '../session.ts'
 import type { ListenAddress, Remote } from './address.ts'
 import type { Clock, Timers } from './clock.ts'
+import type { Gather } from './gather.ts'
 
 export interface ListenerOptions {
   /** goes into each record as `listener` */
@@ -43,6 +44,8 @@ export interface ListenerDeps {
   readonly timers: Timers
   readonly log: ProxyLog
   readonly connId: () => string
+  /** chunks are shown some at a time, unless they are gated; absent: each at once */
+  readonly gather?: Gather | undefined
 }
 
 /** A connection, as its listener sees it. */

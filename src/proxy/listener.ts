@@ -8,6 +8,7 @@ import { hostPort, type ListenAddress, plainHost, showAddress } from './address.
 import type { Clock, Timers } from './clock.ts'
 import { Connection, type Verdict } from './connection.ts'
 import type { Kept, ListenerContext, ListenerDeps, ListenerOptions, ProxyLog } from './context.ts'
+import type { Gather } from './gather.ts'
 import { adopt } from './inlet.ts'
 import { clearStaleSocket } from './unix-socket.ts'
 
@@ -58,6 +59,7 @@ class Listening implements Listener, ListenerContext {
   readonly timers: Timers
   readonly log: ProxyLog
   readonly connId: () => string
+  readonly gather: Gather | undefined
   readonly #server: Server
   readonly #allowed: BlockList | undefined
   readonly #all = new Set<Kept>()
@@ -76,6 +78,7 @@ class Listening implements Listener, ListenerContext {
     this.timers = deps.timers
     this.log = deps.log
     this.connId = deps.connId
+    this.gather = deps.gather
     this.#allowed = options.allow.length > 0 ? networks(options.allow) : undefined
     const { noDelay, keepAlive } = options
     this.#server = createServer(

@@ -4,6 +4,7 @@
  */
 import { type Direction, type FlowObserver, GO } from '../flow.ts'
 import type { Clock } from './clock.ts'
+import type { Gather } from './gather.ts'
 import { giveBack, type Inlet, writeOff } from './inlet.ts'
 
 /** Bytes received so far, from each side. */
@@ -21,6 +22,8 @@ export interface PipeOptions {
    * `written` and `synced`); otherwise they are sent first, and no answer is waited for
    */
   readonly gated: boolean
+  /** chunks that wait for nothing are shown later, some at a time; absent: at once */
+  readonly gather?: Gather | undefined
 }
 
 /** One direction of a connection. */
@@ -44,11 +47,15 @@ export class Lane {
   }
 
   readonly writeFirst = (chunk: Buffer, loan: Buffer | undefined): boolean => {
-    const { observer, clock, counts } = this.#options
+    const { observer, clock, counts, gather } = this.#options
     const at = clock.now()
     counts[this.#from] += chunk.length
     const more = this.#write(chunk, loan)
-    observer.chunk(this.#from, chunk, at)
+    if (gather !== undefined && loan === undefined) gather.add(observer, this.#from, chunk, at)
+    else {
+      gather?.show()
+      observer.chunk(this.#from, chunk, at)
+    }
     return more
   }
 
