@@ -17,6 +17,7 @@ import { describeLive } from '../support/live.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { run, runOk } from '../support/programs.ts'
 import { CLI, type Querytap, startQuerytap } from '../support/querytap.ts'
+import { byClient, parseLines } from '../support/read-back.ts'
 import { type AuditRecord, readRecords } from '../support/records.ts'
 import { canCapture, startTcpdump } from '../support/tcpdump.ts'
 
@@ -35,39 +36,6 @@ const SCRIPT = `
   do $$ begin raise notice 'hello'; end $$;
   prepare p as select $1::int; execute p(7); deallocate p;
 `
-
-/**
- * Keys that a capture cannot have as a proxy has them: times, addresses, numbers of the log, the bytes of
- * sessions in which the proxy itself answered a request for TLS, and which of two ends that closed at the same
- * time came first.
- */
-const OWN_KEYS = new RegExp(
-  '^(ts|log_seq|conn_id|listener|interface|(src|dst|client|remote|probe_target)_addr|proxy_.*|' +
-    'bytes_in|bytes_out|end_by|end_reason|end_detail)$',
-)
-const TIMES = /_us$/
-
-const withoutOwn = (record: AuditRecord): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(record).filter(([key]) => !OWN_KEYS.test(key) && !TIMES.test(key)))
-
-/** The records of each connection, by its client. */
-const byClient = (records: readonly AuditRecord[]): Map<string, Record<string, unknown>[]> => {
-  const found = new Map<string, Record<string, unknown>[]>()
-  for (const record of records) {
-    const client = String(record.client_addr ?? record.src_addr)
-    if (record.event.startsWith('audit.')) continue
-    const list = found.get(client) ?? []
-    if (list.length === 0) found.set(client, list)
-    list.push(withoutOwn(record))
-  }
-  return found
-}
-
-const parse = (lines: string): AuditRecord[] =>
-  lines
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as AuditRecord)
 
 const readFlags = (port: number): string[] => ['-d', 'pg', '-t', String(port), '-f', 'json']
 
@@ -122,7 +90,7 @@ if (await canCapture()) {
     test('finds in the capture what the proxy found in its sockets', async () => {
       const { code, stdout, stderr } = await read(capture, ...readFlags(proxy.port))
       expect([code, stderr]).toEqual([0, ''])
-      const captured = byClient(parse(stdout))
+      const captured = byClient(parseLines(stdout))
       const expected = byClient(proxied)
       expect([...captured.keys()].sort()).toEqual([...expected.keys()].sort())
       for (const [client, records] of expected) {
@@ -164,7 +132,7 @@ if (await canCapture()) {
       const { code, stdout, stderr } = await read(cut, ...readFlags(proxy.port))
       expect(code).toBe(1)
       expect(stderr).toContain('the file ends within a record')
-      expect(parse(stdout).filter(({ event }) => event === 'statement').length).toBeGreaterThan(50)
+      expect(parseLines(stdout).filter(({ event }) => event === 'statement').length).toBeGreaterThan(50)
     })
 
     test('loses nothing to a slow reader', async () => {
@@ -182,7 +150,7 @@ if (await canCapture()) {
         ...[CLI, 'read', capture, ...readFlags(proxy.port)],
       ])
       expect([code, stderr]).toEqual([0, ''])
-      expect(parse(stdout)).toHaveLength(1)
+      expect(parseLines(stdout)).toHaveLength(1)
     })
 
     describe('wrong use is exit code 2', () => {
