@@ -27,7 +27,9 @@ const FAILED = 1
 const WRONG_USE = 2
 /** Records that may wait for a slow output before reading waits for it. */
 const MOST_WAITING = 2000
-const LOOK_MS = 2
+/** So much is read of a chunk before it is looked whether the output keeps up. */
+const PIECE_BYTES = 1 << 18
+const LOOK_MS = 1
 const DEFAULT_COLUMNS = 80
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
@@ -146,11 +148,13 @@ class Reading {
     this.#run ??= new CaptureRun({
       ...{ config: this.#config, subject: this.#subject, sink: this.#audit.sink, log: this.#log.log },
     })
-    this.#records.feed(chunk, this.#run.record)
+    for (let at = 0; at < chunk.length && !this.#isOver; at += PIECE_BYTES) {
+      this.#records.feed(chunk.subarray(at, at + PIECE_BYTES), this.#run.record)
+      if (this.#audit.waiting > MOST_WAITING) await this.#written(MOST_WAITING)
+    }
     const { size, bytesRead } = input
     const { packets } = this.#run.capture.counts
     this.#progress?.update({ bytesRead, size, packets, statements: this.#run.statements })
-    await this.#written(MOST_WAITING)
   }
 
   /** Waits until no more than so many records wait for an output that is slower. */

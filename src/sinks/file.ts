@@ -4,7 +4,7 @@
  * repeated. Writes are synchronous on purpose: into the page cache they take a microsecond or two,
  * asynchronous ones forty; a disk that hangs, hangs the process.
  */
-import { closeSync, fstatSync, ftruncateSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, rmSync, writeSync } from 'node:fs'
 import { ConfigError, SinkError } from '../errors.ts'
 import type { AuditEvent, DirectEncoder, FlowFacts, Line } from '../event.ts'
 import { Backlog, type EncodeLife, type TornLine } from './backlog.ts'
@@ -14,7 +14,7 @@ import { DirectBlock } from './direct.ts'
 import { Finisher } from './finish.ts'
 import { HEARTBEAT_MS, Owner } from './owner.ts'
 import type { RetentionLimits } from './retention.ts'
-import { type OpenFile, Place, type PlaceOptions } from './rotate.ts'
+import { isInPlace, type OpenFile, Place, type PlaceOptions } from './rotate.ts'
 import { Trouble } from './trouble.ts'
 
 /** Characters that are joined into one write. */
@@ -56,23 +56,13 @@ const isLineEnd = (torn: TornLine): boolean => torn.whole.equals(LINE_END)
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Is the file still to be found under its path? Where that cannot be told, it is taken to be. */
-const isInPlace = (file: OpenFile): boolean => {
-  try {
-    return (
-      fstatSync(file.fd).nlink > 0 && statSync(file.path, { throwIfNoEntry: false })?.ino === file.inode
-    )
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR'
-  }
-}
-
 export class FileSink {
   readonly #options: FileSinkOptions
   readonly #clock: Clock
   readonly #writer: BlockWriter
   readonly #backlog: Backlog
   readonly #direct = new DirectBlock()
+  #isDirect = false
   readonly #trouble: Trouble
   readonly #owner: Owner
   readonly #place: Place
@@ -130,7 +120,7 @@ export class FileSink {
 
   /** Takes a line; it is written at the end of this turn of the event loop. Never throws. */
   append(line: Line): void {
-    if (this.#isClosed) return
+    if (this.#isClosed || this.#joins(line)) return
     this.#backlog.push(line)
     if (this.#trouble.isOn) this.#dropExcess()
     else if (this.#backlog.isOverBound) this.flush()
@@ -143,6 +133,7 @@ export class FileSink {
    */
   appendDirect(encoder: DirectEncoder, flow: FlowFacts | undefined, event: AuditEvent): boolean {
     if (this.#isClosed || this.#trouble.isOn || !this.#backlog.isEmpty) return false
+    this.#isDirect = true
     if (!this.#direct.add(encoder, this.#backlog.nextSeq, flow, event)) {
       if (this.#direct.count === 0) return false
       // it may be the room that was missing
@@ -152,6 +143,14 @@ export class FileSink {
     }
     this.#schedule()
     return true
+  }
+
+  /** A line among records of the fast path becomes one of them: those behind it need not wait as lines. */
+  #joins(line: Line): boolean {
+    if (!this.#isDirect || line.tail === '' || this.#trouble.isOn || !this.#backlog.isEmpty) return false
+    const isIn = this.#direct.addLine(this.#backlog.nextSeq, line)
+    if (isIn) this.#schedule()
+    return isIn
   }
 
   #schedule(): void {

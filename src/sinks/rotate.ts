@@ -17,6 +17,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -194,5 +195,16 @@ export class Place {
         if (codeOf(error) !== 'EEXIST') throw error
       }
     }
+  }
+}
+
+/** Is the file still to be found under its path? Where that cannot be told, it is taken to be. */
+export const isInPlace = (file: OpenFile): boolean => {
+  try {
+    return (
+      fstatSync(file.fd).nlink > 0 && statSync(file.path, { throwIfNoEntry: false })?.ino === file.inode
+    )
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOTDIR'
   }
 }

@@ -96,11 +96,14 @@ describe('writing', () => {
     expect(disk.calls).toBe(1)
     expect(sink.appendDirect(directOf('c'), undefined, ANY_EVENT)).toBe(true)
     sink.append(lineOf('d'))
-    expect(sink.appendDirect(directOf('e'), undefined, ANY_EVENT)).toBe(false)
-    sink.append(lineOf('e'))
+    expect(sink.appendDirect(directOf('e'), undefined, ANY_EVENT)).toBe(true)
+    await turn()
+    expect(disk.calls).toBe(2)
+    sink.append({ head: '{"log_seq":6,"text":"f"}', tail: '', at: 0 })
+    expect(sink.appendDirect(directOf('g'), undefined, ANY_EVENT)).toBe(false)
     await sink.close()
     expect(log.records().map(({ log_seq, text }) => [log_seq, text])).toEqual(
-      ['a', 'b', 'c', 'd', 'e'].map((text, i) => [i + 1, text]),
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((text, i) => [i + 1, text]),
     )
   })
 
