@@ -36,3 +36,10 @@ export const peerOf = (socket: Socket): string | undefined =>
 /** Our own end of a connected TCP socket; undefined for a Unix socket. */
 export const localOf = (socket: Socket): string | undefined =>
   socket.localAddress === undefined ? undefined : hostPort(socket.localAddress, socket.localPort ?? 0)
+
+/** Who connected there; undefined for a TCP client that had left before it could be asked. */
+export const clientOf = (client: Socket, listening: ListenAddress): string | undefined => {
+  const peer = peerOf(client)
+  if (peer !== undefined || 'port' in listening || localOf(client) !== undefined) return peer
+  return `unix:${showAddress(listening)}`
+}

@@ -13,7 +13,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Bytes, Direction, FlowFacts, FlowObserver, Micros } from '../flow.ts'
-import { localOf, peerOf, showAddress } from './address.ts'
+import { clientOf, localOf, peerOf, showAddress } from './address.ts'
 import type { Kept, ListenerContext } from './context.ts'
 import { Dialogue, type Stage } from './dialogue.ts'
 import { type Cause, dialReason, Ending, passReset, wordOf } from './ending.ts'
@@ -43,10 +43,11 @@ type Phase = 'header' | 'dialogue' | 'relay' | 'refusing' | 'closing'
 /** What is known of a connection before its server is dialled. */
 const firstFacts = ({ options, connId }: ListenerContext, client: Socket): FlowFacts => {
   const listening = localOf(client) ?? showAddress(options.address)
+  const addr = clientOf(client, options.address)
   return {
     conn_id: connId(),
     ...(options.name !== undefined && { listener: options.name }),
-    client_addr: peerOf(client) ?? `unix:${listening}`,
+    ...(addr !== undefined && { client_addr: addr }),
     proxy_listen_addr: listening,
     remote_addr: showAddress(options.remote),
   }

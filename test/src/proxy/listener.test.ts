@@ -30,6 +30,15 @@ describe('facts', () => {
       remote_addr: `127.0.0.1:${stage.backend.port}`,
     })
   })
+
+  test('have no address of a client that had reset its connection before it was accepted', async () => {
+    await stage.listen()
+    const script = 'const s = net.connect(+process.argv[1], "127.0.0.1", () => s.resetAndDestroy())'
+    spawnSync(process.execPath, ['-e', script, String(stage.listener.port)])
+    const { facts } = await stage.flow()
+    expect(facts).toHaveProperty('proxy_listen_addr')
+    expect(facts).not.toHaveProperty('client_addr')
+  })
 })
 
 describe('an observer that throws', () => {
