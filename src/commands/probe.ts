@@ -6,7 +6,7 @@ import { LiveCapture } from '../capture/live.ts'
 import type { CaptureRecord } from '../capture/records.ts'
 import { findTcpdump } from '../capture/tcpdump.ts'
 import { ConfigError } from '../errors.ts'
-import type { AuditLife, Gap } from '../event.ts'
+import type { AuditLife, Gap, Sink } from '../event.ts'
 import { type OpenLog, openLog } from '../log.ts'
 import { type Clock, systemClock } from '../proxy/clock.ts'
 import { connIds } from '../proxy/conn-id.ts'
@@ -58,11 +58,11 @@ const interfaceOf = (config: Config): string => {
 /** One running probe. */
 class RunningProbe {
   readonly #clock: Clock = systemClock()
-  readonly #audit: AuditLog
   readonly #log: OpenLog
   readonly #dialect: string
   readonly #run: CaptureRun
-  readonly live: LiveCapture
+  readonly #live: LiveCapture
+  #audit: AuditLog | undefined
   #idle: NodeJS.Timeout | undefined
   #records = 0
   #seen = 0
@@ -70,20 +70,19 @@ class RunningProbe {
   constructor(
     config: Config,
     subject: CaptureSubject,
-    audit: AuditLog,
     log: OpenLog,
     command: readonly [string, ...string[]],
   ) {
-    this.#audit = audit
     this.#log = log
     this.#dialect = subject.dumper.name
     const name = interfaceOf(config)
+    const sink: Sink = { emit: (flow, event) => this.#audit?.sink.emit(flow, event) }
     this.#run = new CaptureRun({
-      ...{ config, subject, sink: audit.sink, log: log.log, connId: connIds(), interface: name },
+      ...{ config, subject, sink, log: log.log, connId: connIds(), interface: name },
     })
     const { filter, bufferSize, immediateMode, snapshotLength } = config.probe
     const snapshot = snapshotOf(snapshotLength)
-    this.live = new LiveCapture({
+    this.#live = new LiveCapture({
       ...{ command, interface: name, bufferBytes: bufferSize, immediateMode, log: log.log },
       ...(snapshot !== undefined && { snapshotLength: snapshot }),
       filter: filter || filterOf(subject.targets, true),
@@ -95,25 +94,33 @@ class RunningProbe {
 
   tell(event: AuditLife['event'], fields: AuditLife['fields']): void {
     const at = this.#clock.now()
-    this.#audit.sink.emit(undefined, { event, at, fields: { pid: process.pid, ...fields } })
+    this.#audit?.sink.emit(undefined, { event, at, fields: { pid: process.pid, ...fields } })
   }
 
-  async start(): Promise<void> {
-    await this.live.start()
+  /** Captures, and only then opens the audit log: a start that fails leaves no file behind. */
+  async start(openAudit: () => AuditLog): Promise<void> {
+    await this.#live.start()
+    // In the turn in which tcpdump says that it listens: its packets come in later ones.
+    try {
+      this.#audit = openAudit()
+    } catch (error) {
+      await this.#live.stop(Promise.resolve())
+      throw error
+    }
     this.#idle = setInterval(() => this.#lookForIdleness(), IDLE_EVERY_MS)
   }
 
   reopen(): void {
     this.#log.reopen()
-    this.#audit.reopen()
+    this.#audit?.reopen()
     this.#log.log.info({}, 'logs reopened')
   }
 
   async stop(now: Promise<unknown>): Promise<void> {
-    await this.live.stop(now)
+    await this.#live.stop(now)
     clearInterval(this.#idle)
     this.#run.end('shutdown')
-    const { counts, restarts } = this.live
+    const { counts, restarts } = this.#live
     const { segments, flows, lost, repeated, broken } = this.#run.capture.counts
     const { statements } = this.#run
     const fields = { ...counts, segments, flows, lost, repeated, broken, statements, restarts }
@@ -140,7 +147,7 @@ class RunningProbe {
       ...(packets !== undefined && { gap_packets: packets }),
       detail,
     }
-    this.#audit.sink.emit(undefined, gap)
+    this.#audit?.sink.emit(undefined, gap)
   }
 }
 
@@ -162,9 +169,11 @@ export const runProbe = async (config: Config, options: ProbeOptions): Promise<n
   let reason = 'failed'
   try {
     if (config.querytap.pidfile) pidfile = takePidfile(config.querytap.pidfile, false)
-    audit = openAuditLog(config.dumpLog, toStdout, log.log)
-    const running = new RunningProbe(config, subject, audit, log, command)
-    await running.start()
+    const running = new RunningProbe(config, subject, log, command)
+    await running.start(() => {
+      audit = openAuditLog(config.dumpLog, toStdout, log.log)
+      return audit
+    })
     probe = running
     const { detail } = config.dumpLog
     const facts = { interface: name, target: subject.targetText, dumper: subject.dumper.name }
@@ -176,6 +185,9 @@ export const runProbe = async (config: Config, options: ProbeOptions): Promise<n
     reason = stop.signal
     await running.stop(signals.now)
     return 0
+  } catch (err) {
+    log.log.error({ err }, 'failed')
+    throw err
   } finally {
     probe?.tell('audit.stop', { reason })
     await audit?.close()

@@ -1,5 +1,5 @@
 /** Live capture beside real traffic: every statement, unless the kernel dropped packets, which is told. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -148,6 +148,16 @@ if (await canCapture()) {
       const ended = await run(process.execPath, [CLI, 'probe', ...flags], { cwd: directory })
       expect(ended.code).toBe(code)
       expect(ended.stderr).toMatch(words)
+      expect(readdirSync(directory).filter((name) => name.includes('dump.log'))).toEqual([])
+    })
+
+    test('why it cannot capture stands in its log too', async () => {
+      const dirs = ['--log-dir', directory, '--dump-log-dir', directory]
+      const flags = ['-i', 'nolo', '-t', '5432', ...dirs]
+      const ended = await run(process.execPath, [CLI, 'probe', ...flags], { cwd: directory })
+      const failed = ended.stdout.split('\n').find((line) => line.includes('"failed"'))
+      expect(JSON.parse(failed ?? '{}')).toMatchObject({ level: 'error', msg: 'failed' })
+      expect(failed).toContain('no such network interface: nolo')
     })
 
     test.runIf(process.getuid?.() === 0)('no permission is told, with the remedy', async () => {
