@@ -87,6 +87,13 @@ export class ShownValues implements BoundValues {
     this.#types = types
   }
 
+  /** Bytes of memory, roughly. */
+  get heldBytes(): number {
+    let held = 0
+    for (const text of this.texts) held += text?.length ?? 0
+    return held
+  }
+
   get typesKnown(): boolean {
     return this.#types !== undefined
   }
@@ -206,19 +213,29 @@ export class MysqlValues implements BoundValues {
   }
 
   #decode(): ShownValues {
-    const bytes = bytesOf(this.#raw)
-    const { types, long, count, valuesAt } = this.#set
-    const shown = new ShownValues(count, types)
-    const body = outer.reset(bytes, valuesAt, this.#raw.length)
-    for (let i = 0; i < count; i++) {
-      const type = types?.[i] ?? STRING
-      const place = placeOf(i, isNullAt(bytes, 0, i), this.#set, this.#form.mariadb)
-      if (place === 'value') shown.pushNext(body, bytes, type, this.#form)
-      else if (place === 'null') shown.push(null, -1)
-      else shown.pushLong(long?.get(i) as LongValue, type, this.#form)
-    }
-    return shown
+    return showValues(bytesOf(this.#raw), 0, this.#raw.length, this.#set, this.#form)
   }
+}
+
+/** Decodes values that were walked: `bytes[nullsAt … end)`, from the NULL bitmap on. */
+export const showValues = (
+  bytes: Bytes,
+  nullsAt: number,
+  end: number,
+  set: ValueSet,
+  form: ValueForm,
+): ShownValues => {
+  const { types, long, count, valuesAt } = set
+  const shown = new ShownValues(count, types)
+  const body = outer.reset(bytes, nullsAt + valuesAt, end)
+  for (let i = 0; i < count; i++) {
+    const type = types?.[i] ?? STRING
+    const place = placeOf(i, isNullAt(bytes, nullsAt, i), set, form.mariadb)
+    if (place === 'value') shown.pushNext(body, bytes, type, form)
+    else if (place === 'null') shown.push(null, -1)
+    else shown.pushLong(long?.get(i) as LongValue, type, form)
+  }
+  return shown
 }
 
 /** The bytes that a string of one character per byte stands for; borrowed until the next call. */

@@ -3,7 +3,7 @@ import type { BoundValues } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
 import { attributesJson, readTypesAndNames } from './attributes.ts'
-import { isNullAt, MysqlValues, type ValueSet, walkValues } from './bound-set.ts'
+import { isNullAt, MysqlValues, showValues, type ValueSet, walkValues } from './bound-set.ts'
 import { ValueStream } from './bound-stream.ts'
 import type { ParamTypes, Prepared, StatementStore } from './statements.ts'
 import type { ValueForm } from './values.ts'
@@ -39,6 +39,9 @@ export interface Execute {
   malformed: boolean
 }
 
+/** Bytes from the NULL bitmap to the last value. */
+const DECODED_AT_ONCE = 256
+
 const cursor = new MysqlCursor()
 
 /**
@@ -69,13 +72,18 @@ export const decodeExecute = (
     const nullsAt = cursor.at - set.valuesAt
     if (!walkValues(cursor, bytes, nullsAt, set, options.mariadb)) return execute
     if (longUnsure && (cursor.left > 0 || mayLackLong(bytes, nullsAt, set))) return execute
-    const raw = bytes.toString('latin1', nullsAt, cursor.at)
-    bind(execute, new MysqlValues(raw, set, options), set, prepared.params)
+    bind(execute, valuesOf(bytes, nullsAt, cursor.at, set, options), set, prepared.params)
   } catch {
     execute.malformed = true
   }
   return execute
 }
+
+/** Few bytes are decoded at once: to keep them for later costs more. */
+const valuesOf = (bytes: Bytes, start: number, end: number, set: ValueSet, options: ValueOptions) =>
+  end - start <= DECODED_AT_ONCE && set.long === undefined
+    ? showValues(bytes, start, end, set, options)
+    : new MysqlValues(bytes.toString('latin1', start, end), set, options)
 
 /**
  * A COM_STMT_EXECUTE of which only the first bytes are there, and what followed was not read: its values are

@@ -11,6 +11,17 @@ const SHORTEST_SECRET = 8
 /** of these no value is text */
 const PLAIN_TYPE = /^(?:int|float|numeric|bool|date|time|interval|uuid|oid)/
 const MYSQL_PLAIN_TYPE = /^(?:tiny|short|long|longlong|double|decimal|newdecimal|year)\b/
+const MOST_TYPES = 1024
+/** Names of types that were looked at before; there are a few hundred. */
+const plainTypes = new Map<string, boolean>()
+const isPlainType = (type: string): boolean => {
+  let plain = plainTypes.get(type)
+  if (plain === undefined) {
+    plain = PLAIN_TYPE.test(type) || MYSQL_PLAIN_TYPE.test(type)
+    if (plainTypes.size < MOST_TYPES) plainTypes.set(type, plain)
+  }
+  return plain
+}
 const HEX = /^\\x(?:[0-9a-f]{2})*$/
 
 /** Bound values of which some are masked, with the secrets that error texts may quote. */
@@ -70,7 +81,7 @@ const WHOLE: OfValue = { secrets: 'whole', pattern: undefined }
 const secretsOf = (values: BoundValues, index: number, options: ScanOptions): OfValue => {
   if (values.byteLength(index) < SHORTEST_SECRET) return NOTHING
   const type = values.type(index)
-  if (type !== undefined && (PLAIN_TYPE.test(type) || MYSQL_PLAIN_TYPE.test(type))) return NOTHING
+  if (type !== undefined && isPlainType(type)) return NOTHING
   const text = values.text(index)
   if (text === null) return NOTHING
   return valueSecrets(HEX.test(text) ? Buffer.from(text.slice(2), 'hex').toString() : text, options)
