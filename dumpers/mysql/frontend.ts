@@ -110,7 +110,9 @@ export class FrontendPayloads implements PayloadHandler {
    */
   #fileOf(seq: number, before: number): LocalFile | undefined {
     const state = this.#state
-    const open = state.file
+    let open = state.file
+    // the server has given up: it takes for a command what looks like one
+    if (open?.told === true && (state.compressed || (seq === 0 && before !== LAST_SEQ))) open = undefined
     if (open !== undefined && (open.name !== undefined || seq !== 0 || before === LAST_SEQ)) return open
     state.file = undefined
     if (seq === 0 || state.compressed) return undefined

@@ -215,6 +215,8 @@ const onOk = (
 ): void => {
   const ok = decodeOk(state.cursor.reset(bytes, start, end), state.capabilities)
   const { execution } = head
+  // what is open then is rolled back, and the flags are those behind it
+  if (head.code === COM.RESET_CONNECTION) onReset(state)
   onStatus(state, head, ok.status)
   if (head.code !== COM.INIT_DB)
     execution?.addAffected(Number(ok.affectedRows), ok.lastInsertId, ok.warnings ?? 0)
@@ -375,7 +377,8 @@ const settle = (
   error: ServerError | undefined,
   changes: readonly SessionChange[] = [],
 ): void => {
-  const { execution, code } = head
+  const { execution, code, files } = head
+  if (files?.some(({ name }) => name === undefined)) state.doubt('frontend', 'packet out of order')
   if (execution !== undefined) {
     execution.error = error
     execution.ended = state.now
@@ -383,7 +386,6 @@ const settle = (
   }
   onDone(state, head, error)
   onChanges(state, changes)
-  if (code === COM.RESET_CONNECTION && error === undefined) onReset(state)
   if (code === COM.REGISTER_SLAVE && error === undefined) tellReplication(state, head)
   if (execution !== undefined) state.write(execution, execution.settled, state.now)
   else state.flush()

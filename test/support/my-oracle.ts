@@ -44,7 +44,13 @@ const COMMANDS: Readonly<Record<string, string>> = {
 /** Lines that need no record: nothing is executed, or it is part of what another line tells. */
 const QUIET = new Set(['Connect', 'Quit', 'Close stmt', 'Reset stmt', 'Long Data', 'Statistics', 'Debug'])
 /** Commands of which the log says nothing. */
-const UNLOGGED = new Set(['COM_RESET_CONNECTION', 'COM_SET_OPTION', 'COM_PING', 'COM_STMT_FETCH'])
+const UNLOGGED = new Set([
+  'COM_REGISTER_SLAVE',
+  'COM_RESET_CONNECTION',
+  'COM_SET_OPTION',
+  'COM_PING',
+  'COM_STMT_FETCH',
+])
 const NOT_RUN = new Set(['skipped', 'unknown'])
 
 const SHOWN = 160
@@ -118,7 +124,7 @@ const areSameValues = (record: AuditRecord, logged: readonly Literal[]): boolean
 }
 
 const isSameExecute = (record: AuditRecord, logged: string): boolean => {
-  if (record.query_truncated) return true
+  if (record.query_truncated || record.malformed === true) return true
   const literals = literalsOf(bytesOf(record), logged)
   return literals !== undefined && areSameValues(record, literals)
 }
