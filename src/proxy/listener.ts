@@ -175,10 +175,7 @@ class Listening implements Listener, ListenerContext {
 
   #verdict(accepted: Socket): Verdict {
     const { maxConnections } = this.options
-    if (this.#allowed && accepted.remoteAddress !== undefined) {
-      const host = plainHost(accepted.remoteAddress)
-      if (!this.#allowed.check(host, isIPv4(host) ? 'ipv4' : 'ipv6')) return 'not_allowed'
-    }
+    if (this.#allowed && !isAllowed(this.#allowed, accepted)) return 'not_allowed'
     if (maxConnections === 0 || this.#all.size - this.#turnedAway.size < maxConnections) return 'welcome'
     return this.#turnedAway.size < MOST_REFUSALS ? 'limit' : 'limit_untold'
   }
@@ -192,6 +189,13 @@ class Listening implements Listener, ListenerContext {
     this.#stopSweep?.()
     this.#stopSweep = undefined
   }
+}
+
+/** A TCP client that has left already has no address: its server need not be dialled. */
+const isAllowed = (networks: BlockList, { remoteAddress, localAddress }: Socket): boolean => {
+  if (remoteAddress === undefined) return localAddress === undefined
+  const host = plainHost(remoteAddress)
+  return networks.check(host, isIPv4(host) ? 'ipv4' : 'ipv6')
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -17,6 +17,12 @@ beforeEach(() => {
   stage = new Stage()
 })
 
+/** A client that has gone again before this process can accept it. */
+const visitAndReset = (port: number): void => {
+  const script = 'const s = net.connect(+process.argv[1], "127.0.0.1", () => s.resetAndDestroy())'
+  spawnSync(process.execPath, ['-e', script, String(port)])
+}
+
 describe('facts', () => {
   test('name both ends of both connections', async () => {
     await stage.listen({ name: 'main' })
@@ -33,8 +39,7 @@ describe('facts', () => {
 
   test('have no address of a client that had reset its connection before it was accepted', async () => {
     await stage.listen()
-    const script = 'const s = net.connect(+process.argv[1], "127.0.0.1", () => s.resetAndDestroy())'
-    spawnSync(process.execPath, ['-e', script, String(stage.listener.port)])
+    visitAndReset(stage.listener.port)
     const { facts } = await stage.flow()
     expect(facts).toHaveProperty('proxy_listen_addr')
     expect(facts).not.toHaveProperty('client_addr')
@@ -119,6 +124,12 @@ describe('limits', () => {
     client.resume()
     const end = await (await stage.flow()).over
     expect(end.reason).toBe(reason)
+  })
+
+  test('allow: a client that had gone before it was accepted costs the server nothing', async () => {
+    await stage.listen({ allow: ['127.0.0.1'] })
+    visitAndReset(stage.listener.port)
+    expect((await (await stage.flow()).over).reason).toBe('not_allowed')
   })
 
   test.each(['10.0.0.0/33', '10.0.0/8', 'localhost', '10.0.0.0/', '::1/129', ''])(
