@@ -18,7 +18,7 @@ beforeEach(() => {
 })
 
 /** A client that has gone again before this process can accept it. */
-const visitAndReset = (port: number): void => {
+const visitAndReset = (port: number | undefined): void => {
   const script = 'const s = net.connect(+process.argv[1], "127.0.0.1", () => s.resetAndDestroy())'
   spawnSync(process.execPath, ['-e', script, String(port)])
 }
