@@ -9,10 +9,11 @@ import { decodeChangeUser } from './decode-login.ts'
 import type { Execution } from './execution.ts'
 import { tellKill } from './kill.ts'
 import { LongQuery } from './long-body.ts'
-import { meaningsOf } from './meaning.ts'
+import { type Meaning, meaningOfExecute, meaningsOf } from './meaning.ts'
 import { type CommandBody, markMalformed, openExecution } from './record.ts'
 import { textOf, textStart } from './request-text.ts'
 import type { MysqlState } from './state.ts'
+import { Steps } from './steps.ts'
 import { newUser } from './user.ts'
 
 /** Bytes before the data in COM_STMT_SEND_LONG_DATA: its code, uint32 statement, uint16 parameter. */
@@ -114,17 +115,24 @@ export const understand = (
 ): void => {
   const meanings = meaningsOf(text)
   if (meanings === undefined) return
-  command.meanings = meanings
+  const done: Meaning[] = []
   const fresh = new Map<string, QueryText | undefined>()
-  for (const { prepares, executes, kill } of meanings) {
+  for (const meaning of meanings) {
+    const { prepares, executes } = meaning
+    let does = meaning
     if (prepares !== undefined) fresh.set(prepares.name, textPart(text, prepares.text))
     if (executes !== undefined) {
       const ran = 'name' in executes ? named(state, fresh, executes.name) : textPart(text, executes.text)
       if (ran === undefined) execution.reason ??= 'text_unknown'
       else addExecuted(state, execution, ran)
+      does = meaningOfExecute(ran)
     }
+    const { kill } = does
     if (kill !== undefined) tellKill(state, execution, kill.threadId, kill.scope)
+    done.push(does)
   }
+  command.meanings = done
+  execution.steps = new Steps(done)
 }
 
 /** A part of a text, lexed as its whole is. */

@@ -1,6 +1,7 @@
 /** One statement's record in the making: from the command that starts it to the reply that settles it. */
 import type { BoundValues, Outcome, QueryText, ServerError, Statement, Who } from '../../src/event.ts'
 import type { Micros } from '../../src/flow.ts'
+import type { Steps } from './steps.ts'
 
 /** ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT (MySQL), ER_STATEMENT_TIMEOUT (MariaDB) */
 const CANCELLED: ReadonlySet<number> = new Set([1317, 3024, 1969])
@@ -40,6 +41,8 @@ export class Execution {
   affected: number | undefined = undefined
   insertId: number | string | undefined = undefined
   warnings: number | undefined = undefined
+  /** which statement of its text is at hand; undefined for a text that works on data alone */
+  steps: Steps | undefined = undefined
   /** results that came, and how many rows had come before the one at hand */
   results = 0
   #rowsBefore = 0
@@ -97,6 +100,7 @@ export class Execution {
   /** A list is made for a second result only. */
   #addResult(kind: string, count: number): void {
     this.results++
+    this.steps?.ended(kind === 'OK')
     if (this.results === 1) {
       this.#firstKind = kind
       this.#firstCount = count

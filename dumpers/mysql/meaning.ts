@@ -4,6 +4,7 @@
  */
 import type { QueryText } from '../../src/event.ts'
 import {
+  endsNoTransaction,
   type Kill,
   mysqlTransactionVerb,
   type PreparedFrom,
@@ -14,6 +15,7 @@ import {
   parseMysqlPrepare,
   parseSetNames,
   parseUse,
+  runsStatements,
   SESSION_VERBS,
   type SqlStatement,
   splitStatements,
@@ -33,13 +35,15 @@ export interface Meaning {
   readonly executes: { readonly name: string } | { readonly text: string | undefined } | undefined
   readonly deallocates: string | undefined
   readonly kill: Kill | undefined
-  /** gives results of its own number */
-  readonly calls: boolean
+  /**
+   * Has it results of a number of its own? Those of a procedure end with an OK; of what is not known nobody
+   * can tell.
+   */
+  readonly calls: 'no' | 'procedure' | 'unknown'
 }
 
 /** Verbs of statements that work on data alone. */
 const PLAIN = /^\s*(?:select|insert|update|delete|replace|show|explain|do)\s/i
-const COMPOUND: ReadonlySet<string> = new Set(['call', 'execute', 'begin'])
 
 /** One such statement. A semicolon elsewhere than at the end needs a closer look. */
 const isPlain = (text: string): boolean => {
@@ -61,14 +65,16 @@ export const meaningsOf = (text: QueryText): readonly Meaning[] | undefined => {
   return meanings
 }
 
-/** Where the text was cut its last statement is not known. */
+/** Where the text was cut its last statement is known by its first word alone. */
 const readMeanings = (text: QueryText): readonly Meaning[] => {
   const statements = splitStatements(text.text, text)
-  const whole = text.truncated === undefined ? statements : statements.slice(0, -1)
-  return whole.map((statement) => (isFollowed(statement) ? readMeaning(text, statement) : NOTHING))
+  const whole = text.truncated === undefined ? statements.length : statements.length - 1
+  return statements.map((statement, index) =>
+    index < whole && isFollowed(statement) ? readMeaning(text, statement) : ofWord(statement),
+  )
 }
 
-/** Of all others nothing is known, and one object says so: a text may be of half a million statements. */
+/** One object for all of its kind: a text may be of half a million statements. */
 const NOTHING: Meaning = {
   verb: undefined,
   database: undefined,
@@ -77,11 +83,20 @@ const NOTHING: Meaning = {
   executes: undefined,
   deallocates: undefined,
   kill: undefined,
-  calls: false,
+  calls: 'no',
 }
+const PROCEDURE: Meaning = { ...NOTHING, verb: 'opaque', calls: 'procedure' }
+const UNKNOWN: Meaning = { ...NOTHING, verb: 'opaque', calls: 'unknown' }
+const OTHER: Meaning = { ...NOTHING, verb: 'other', calls: 'unknown' }
 
-const isFollowed = ({ words: [first = ''] }: SqlStatement): boolean =>
-  SESSION_VERBS.has(first) || COMPOUND.has(first)
+const isFollowed = ({ words: [first = ''] }: SqlStatement): boolean => SESSION_VERBS.has(first)
+
+/** A statement in brackets begins with no word. */
+const ofWord = ({ words: [first = ''] }: SqlStatement): Meaning => {
+  if (first === '' || endsNoTransaction(first)) return NOTHING
+  if (first === 'call') return PROCEDURE
+  return runsStatements(first) ? UNKNOWN : OTHER
+}
 
 const writtenDown = (from: PreparedFrom | undefined): string | undefined =>
   from && 'text' in from ? from.text : undefined
@@ -89,10 +104,12 @@ const writtenDown = (from: PreparedFrom | undefined): string | undefined =>
 const readMeaning = (text: QueryText, statement: SqlStatement): Meaning => {
   const written = text.text
   const [first = ''] = statement.words
+  const verb = mysqlTransactionVerb(written, text, statement)
+  if (first === 'begin' && verb === 'opaque') return PROCEDURE
   const prepared = first === 'prepare' ? parseMysqlPrepare(written, text, statement) : undefined
   const immediate = first === 'execute' ? parseExecuteImmediate(written, text, statement) : undefined
   return {
-    verb: mysqlTransactionVerb(written, text, statement),
+    verb,
     database: first === 'use' ? parseUse(written, text, statement) : undefined,
     charset: first === 'set' ? parseSetNames(written, text, statement)?.charset : undefined,
     prepares: prepared && { name: prepared.name, text: writtenDown(prepared.from) },
@@ -101,6 +118,14 @@ const readMeaning = (text: QueryText, statement: SqlStatement): Meaning => {
       : parseMysqlExecute(written, text, statement),
     deallocates: parseMysqlDeallocate(written, text, statement)?.name,
     kill: first === 'kill' ? parseKill(written, text, statement) : undefined,
-    calls: COMPOUND.has(first),
+    calls: verb === 'opaque' ? 'unknown' : 'no',
   }
+}
+
+/** What an EXECUTE does: what the text does that it runs, which is one statement. */
+export const meaningOfExecute = (ran: QueryText | undefined): Meaning => {
+  if (ran === undefined) return UNKNOWN
+  const inner = meaningsOf(ran)
+  if (inner === undefined) return NOTHING
+  return inner.length === 1 ? (inner[0] as Meaning) : UNKNOWN
 }

@@ -2,16 +2,18 @@
 import type { ChangeUser, QueryText, ServerError } from '../../src/event.ts'
 import {
   COM,
+  SERVER_STATUS_AUTOCOMMIT,
   SERVER_STATUS_DB_DROPPED,
   SERVER_STATUS_IN_TRANS,
   SERVER_STATUS_NO_BACKSLASH_ESCAPES,
 } from './capabilities.ts'
 import type { Command } from './commands.ts'
+import type { Execution } from './execution.ts'
 import { takeUser } from './login.ts'
 import type { Meaning } from './meaning.ts'
 import type { SessionChange } from './packets.ts'
 import type { MysqlState } from './state.ts'
-import { IDLE, IN_TRANSACTION } from './transaction.ts'
+import { IDLE, IN_TRANSACTION, type TransactionVerb } from './transaction.ts'
 import type { NewUser } from './user.ts'
 
 /** The status flags of an OK or EOF that ends a result of the command. */
@@ -24,13 +26,14 @@ export const onStatus = (state: MysqlState, command: Command, status: number): v
   execution.txnStatus = open ? IN_TRANSACTION : IDLE
   const { txn } = state
   if (!open && !txn.block) return
-  txn.status(open, verbOf(command), state.now, execution.who)
+  const autocommits = (status & SERVER_STATUS_AUTOCOMMIT) !== 0
+  txn.status(open, autocommits, verbOf(execution), state.now, execution.who)
 }
 
-/** The verb of the command's next result: a text of several statements gives theirs in order. */
-const verbOf = ({ execution, meanings }: Command) => {
-  if (meanings === undefined || execution === undefined) return undefined
-  return meanings[Math.min(execution.results, meanings.length - 1)]?.verb
+/** The verb of the result at hand. A text that works on data alone has one. */
+const verbOf = ({ protocol, text, steps, results }: Execution): TransactionVerb | undefined => {
+  if (steps !== undefined) return steps.verb
+  return protocol === 'command' || (text !== undefined && results === 0) ? undefined : 'opaque'
 }
 
 /** What the session tracker reports; it goes before what the text says. */
@@ -48,15 +51,11 @@ export const onChanges = (state: MysqlState, changes: readonly SessionChange[]):
 export const onDone = (state: MysqlState, command: Command, error: ServerError | undefined): void => {
   const { meanings, execution } = command
   if (execution === undefined) return
-  if (error !== undefined) state.txn.failed(error, verbOf(command), state.now, execution.who)
+  if (error !== undefined) state.txn.failed(error, verbOf(execution), state.now, execution.who)
   state.txn.statementEnded(execution.txnSeq ?? 0)
   if (error === undefined && command.code === COM.INIT_DB) state.identity.set('database', command.name)
   if (meanings === undefined) return
-  const failed = error !== undefined
-  // results of a CALL are more than one, so those behind it cannot be counted
-  const counted = meanings.findIndex(({ calls }) => calls)
-  const most = failed && counted >= 0 ? counted : meanings.length
-  const done = failed ? Math.min(execution.results, most) : most
+  const done = error === undefined ? meanings.length : (execution.steps?.done ?? 0)
   for (let i = 0; i < done && i < meanings.length; i++) apply(state, meanings[i] as Meaning, execution.text)
 }
 

@@ -162,76 +162,145 @@ export const parseKill = (text: string, options: ScanOptions = {}, statement?: S
   return isQueryId ? { scope, queryId: id } : { scope, threadId: id }
 }
 
-export type MysqlTransactionVerb = 'begin' | 'commit' | 'rollback' | 'rollback_to' | 'implicit_commit'
+/**
+ * What a statement does to the transaction at hand. `begin` commits the one before as well, and so does LOCK
+ * TABLES, which is told as one; `implicit_commit` may commit, as the reply tells; `prepare` is XA's.
+ * `opaque` runs statements that are not written here, which may do anything; so may `other`, which nobody
+ * here knows.
+ */
+export type MysqlTransactionVerb =
+  | 'begin'
+  | 'commit'
+  | 'rollback'
+  | 'rollback_to'
+  | 'implicit_commit'
+  | 'prepare'
+  | 'opaque'
+  | 'other'
 
 /**
- * What the statement does to the transaction (manual, "Statements That Cause an Implicit Commit"). `begin`
- * commits the one before as well; `SET autocommit = 1` counts as an implicit commit. XA gives undefined.
+ * The statement's verb (manual, "Statements That Cause an Implicit Commit"); undefined when it ends no
+ * transaction.
  */
 export const mysqlTransactionVerb = (
   text: string,
   options: ScanOptions = {},
   statement?: Span,
 ): MysqlTransactionVerb | undefined => {
-  const reader = read(text, options, statement)
+  const verb = verbOf(read(text, options, statement))
+  if (verb === undefined || verb === 'implicit_commit' || !EXECUTABLE_COMMENT.test(text)) return verb
+  return isCertain(text, statement, verb) ? verb : 'opaque'
+}
+
+/** A comment is code to some servers, and to others a comment. */
+const EXECUTABLE_COMMENT = /\/\*M?!/
+const isCertain = (text: string, statement: Span | undefined, verb: MysqlTransactionVerb): boolean => {
+  const { start, end } = statement ?? { start: 0, end: text.length }
+  if (/\/\*M?!\d*\s*$/.test(text.slice(0, start))) return false
+  // START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */
+  return verb === 'begin'
+    ? !/^\s*\/\*/.test(text.slice(start, end))
+    : !EXECUTABLE_COMMENT.test(text.slice(start, end))
+}
+
+const verbOf = (reader: Reader): MysqlTransactionVerb | undefined => {
+  const isBracket = reader.isCharacter('(')
   const verb = reader.word()
   switch (verb) {
     case 'begin':
-      return reader.is('not') ? undefined : 'begin'
+      reader.skip('work')
+      return reader.isAtEnd ? 'begin' : 'opaque'
     case 'start':
-      return reader.is('transaction') ? 'begin' : implicitly(STARTED.has(reader.word()))
-    case 'stop':
-      return implicitly(STARTED.has(reader.word()))
+      return reader.is('transaction') ? 'begin' : 'implicit_commit'
     case 'commit':
       return 'commit'
     case 'rollback':
       reader.skip('work')
       return reader.is('to') ? 'rollback_to' : 'rollback'
+    case 'xa':
+      return XA.get(reader.word())
     case 'set':
-      return implicitly(setsAutocommit(reader))
+      return verbOfSet(reader)
     case 'create':
-    case 'drop': {
+    case 'drop':
       if (verb === 'create' && reader.skip('or')) reader.advance()
       return implicitly(!reader.is('temporary') && !reader.is('prepare'))
-    }
     case 'load':
       return implicitly(reader.is('index'))
     case 'lock':
+      return isOfTables(reader) ? 'begin' : undefined
     case 'unlock':
     case 'analyze':
     case 'optimize':
     case 'repair':
     case 'check':
       reader.skip('no_write_to_binlog', 'local')
-      return implicitly(reader.is('table') || reader.is('tables'))
+      return implicitly(isOfTables(reader) || reader.is('view'))
     default:
-      return implicitly(COMMITTING.has(verb))
+      if (COMMITTING.has(verb)) return 'implicit_commit'
+      if (COMPOUND.has(verb)) return 'opaque'
+      return isBracket || NOT_ENDING.has(verb) ? undefined : 'other'
   }
 }
 
 const implicitly = (does: boolean): 'implicit_commit' | undefined => (does ? 'implicit_commit' : undefined)
 
-const STARTED: ReadonlySet<string> = new Set(['slave', 'replica', 'all', 'group_replication'])
+const isOfTables = (reader: Reader): boolean => reader.is('table') || reader.is('tables')
+
+const XA: ReadonlyMap<string, MysqlTransactionVerb> = new Map([
+  ['commit', 'commit'],
+  ['rollback', 'rollback'],
+  ['prepare', 'prepare'],
+])
 const COMMITTING: ReadonlySet<string> = new Set([
   ...['alter', 'rename', 'truncate', 'grant', 'revoke', 'install', 'uninstall'],
-  ...['cache', 'flush', 'reset', 'change'],
+  ...['cache', 'flush', 'reset', 'change', 'stop', 'backup', 'import', 'clone', 'purge'],
+])
+/** The statements that end no transaction, but those that the parsers here look at closer. */
+const NOT_ENDING: ReadonlySet<string> = new Set([
+  ...['select', 'insert', 'update', 'delete', 'replace', 'with', 'values', 'table', 'do', 'handler'],
+  ...['show', 'explain', 'describe', 'desc', 'help', 'checksum', 'use', 'savepoint', 'release'],
+  ...['prepare', 'deallocate', 'kill', 'signal', 'resignal', 'get', 'shutdown'],
 ])
 
+/** CALL, EXECUTE, and what MariaDB has of compound statements. */
+const COMPOUND: ReadonlySet<string> = new Set([
+  ...['call', 'execute', 'if', 'case', 'loop', 'while', 'repeat', 'for', 'declare', 'binlog'],
+])
+
+/** Does a statement that begins with this word, and that is not parsed here, end no transaction? */
+export const endsNoTransaction = (word: string): boolean => NOT_ENDING.has(word)
+
+/** MariaDB's `SET STATEMENT … FOR` has a statement of its own behind it. */
+const verbOfSet = (reader: Reader): MysqlTransactionVerb | undefined => {
+  if (reader.skip('statement')) {
+    while (reader.more && !reader.is('for')) reader.advance()
+    reader.advance()
+    return verbOf(reader)
+  }
+  return implicitly(setsAutocommit(reader))
+}
+
+/** Passwords and default roles are tables too. */
 const setsAutocommit = (reader: Reader): boolean => {
+  if (reader.is('default')) return true
   if (!AUTOCOMMIT.test(reader.rest())) return false
   if (reader.is('password')) return true
   do {
     if (!namesSessionVariable(reader) || fold(reader.name() ?? '') !== 'autocommit') continue
     if (!reader.skipAssignment()) continue
     const on = fold(reader.numeral() ?? reader.nameOrLiteral() ?? '')
-    if (on === '1' || on === 'on' || on === 'true') return true
+    if (on !== '0' && on !== 'off' && on !== 'false') return true
   } while (reader.skipToComma())
   return false
 }
 
+/** Does a statement that begins with this word run others? */
+export const runsStatements = (word: string): boolean => COMPOUND.has(word)
+
 /** The words that the statements begin with of which any parser here makes something. */
 export const SESSION_VERBS: ReadonlySet<string> = new Set([
   ...COMMITTING,
-  ...['begin', 'start', 'stop', 'commit', 'rollback', 'set', 'create', 'drop', 'load', 'lock', 'unlock'],
+  ...['begin', 'start', 'commit', 'rollback', 'xa', 'set', 'create', 'drop', 'load', 'lock', 'unlock'],
   ...['analyze', 'optimize', 'repair', 'check', 'use', 'prepare', 'execute', 'deallocate', 'kill'],
 ])

@@ -19,6 +19,7 @@ export { hasBackslashEscapes, Lexer, type ScanOptions, type Span, type TokenKind
 export { identifierName, literalValue, readLiteral } from './literal.ts'
 export type { Literal } from './literal-builder.ts'
 export {
+  endsNoTransaction,
   type Kill,
   type MysqlTransactionVerb,
   mysqlTransactionVerb,
@@ -30,6 +31,7 @@ export {
   parseMysqlPrepare,
   parseSetNames,
   parseUse,
+  runsStatements,
   SESSION_VERBS,
 } from './mysql-commands.ts'
 export { type SqlStatement, splitStatements } from './statements.ts'
