@@ -9,6 +9,8 @@ import { MysqlValues, type ValueSet, walkValues } from './bound-set.ts'
 import type { ParamTypes } from './statements.ts'
 import type { ValueForm } from './values.ts'
 
+/** Most parameters and attributes together. */
+const MAX_COUNT = 0x1_0000
 /** Names are few and short; the rest of a longer one is not shown. */
 const MAX_NAME = 256
 
@@ -27,6 +29,7 @@ export const readTypesAndNames = (
   before: ParamTypes | undefined,
   named: boolean,
 ): TypesAndNames => {
+  if (count > MAX_COUNT) throw body.invalid('more values than any server takes')
   const least = count * (named ? 3 : 2)
   if (least > body.left) throw body.short(least)
   const start = body.at

@@ -172,7 +172,7 @@ const addLongData = (state: MysqlState, command: Command, { bytes, start, end }:
   const param = bytes.readUInt16LE(start + 5)
   const value = state.prepared.openLong(id, param, state.limits.maxValueBytes)
   if (value === undefined) return
-  state.prepared.addedLong(value.add(bytes, start + LONG_DATA_HEAD, end))
+  state.prepared.addLong(value, bytes, start + LONG_DATA_HEAD, end)
   const prepared = state.prepared.get(id)
   if (prepared !== undefined && command.length > end - start) prepared.longLost = true
 }

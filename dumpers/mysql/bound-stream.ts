@@ -109,6 +109,7 @@ export class ValueStream {
   }
 
   #close(): void {
+    this.#value?.close()
     this.#kept.push(this.#value)
     this.#value = undefined
     this.#stepOver()

@@ -18,6 +18,9 @@ const SEND_TYPES = 128
 /** The reply is to have the generated id and the count of each row. */
 export const SEND_UNIT_RESULTS = 64
 
+/** Most rows that are shown: one may be of a byte, and takes hundreds to be shown. */
+const MAX_ROWS = 65_536
+
 /** What stands before each value. */
 const INDICATOR = { NONE: 0, NULL: 1, DEFAULT: 2, IGNORE: 3 } as const
 
@@ -74,6 +77,11 @@ export class BulkRows {
   }
 }
 
+const restOf = (bytes: Bytes): Rest => ({
+  length: bytes.length,
+  sha256: createHash('sha256').update(bytes).digest('hex'),
+})
+
 const readRow = (body: MysqlCursor, bytes: Bytes, types: ParamTypes, form: ValueForm): BoundValues => {
   const row = new ShownValues(types.length, types)
   for (const type of types) {
@@ -111,8 +119,9 @@ export const decodeBulk = (
   if (types === undefined || bulk.malformed) return bulk
   const rowsAt = cursor.at
   const { count, at } = walkRows(types, options.mariadb)
-  if (at < end) bulk.malformed = true
-  else bulk.rows = new BulkRows(count, bytes.toString('latin1', rowsAt, end), types, options, undefined)
+  const rest = at < end && count === MAX_ROWS ? restOf(bytes.subarray(at, end)) : undefined
+  if (at < end && rest === undefined) bulk.malformed = true
+  else bulk.rows = new BulkRows(count, bytes.toString('latin1', rowsAt, at), types, options, rest)
   return bulk
 }
 
@@ -159,12 +168,12 @@ const openBulk = (
   return { bulk, types: prepared.types }
 }
 
-/** Counts the rows that are whole, and where the last of them ends. */
+/** Counts the rows that are whole, up to those that are shown, and where the last of them ends. */
 const walkRows = (types: ParamTypes, mariadb: boolean): { readonly count: number; readonly at: number } => {
   let count = 0
   let at = cursor.at
   try {
-    while (cursor.left > 0) {
+    while (cursor.left > 0 && count < MAX_ROWS) {
       for (let i = 0; i < types.length; i++) {
         const indicator = cursor.uint8()
         if (indicator > INDICATOR.IGNORE) throw cursor.invalid('unknown indicator')

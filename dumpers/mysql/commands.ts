@@ -80,7 +80,7 @@ export class Command {
   unitsOf: Prepared | undefined = undefined
   /** files that the client sent for it */
   files: LocalFile[] | undefined = undefined
-  /** how many files the server has asked for */
+  /** how many of them the server has asked for */
   filesAsked = 0
   /** bytes of it are lost: its body ends before them */
   holed = false

@@ -5,6 +5,8 @@ import type { Steps } from './steps.ts'
 
 /** ER_QUERY_INTERRUPTED, ER_QUERY_TIMEOUT (MySQL), ER_STATEMENT_TIMEOUT (MariaDB) */
 const CANCELLED: ReadonlySet<number> = new Set([1317, 3024, 1969])
+/** What an execution holds beside its text and values, roughly. */
+const HELD = 600
 /** Most results of one statement that its record lists. */
 const MAX_RESULTS = 1000
 
@@ -70,6 +72,12 @@ export class Execution {
     this.protocol = protocol
     this.at = at
     this.who = who
+  }
+
+  /** Bytes of memory that its text and values take, roughly. */
+  get heldBytes(): number {
+    const values = this.values as { readonly heldBytes?: number } | undefined
+    return HELD + 2 * (this.text?.text.length ?? 0) + (values?.heldBytes ?? 0)
   }
 
   get settled(): Outcome {

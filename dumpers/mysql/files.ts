@@ -4,6 +4,15 @@ import { type Command, EMPTY_PACKET } from './commands.ts'
 import { LocalFile } from './infile.ts'
 import type { MysqlState } from './state.ts'
 
+/** Most files of one statement that are remembered: a server may ask for any number of them. */
+export const MAX_FILES = 32
+
+const dropTold = (state: MysqlState, command: Command): void => {
+  tellFiles(state, command)
+  command.files?.splice(0, command.filesAsked)
+  command.filesAsked = 0
+}
+
 /** 0xFB: the server asks for a file. The client may have sent it already. */
 export const askForFile = (
   state: MysqlState,
@@ -12,6 +21,7 @@ export const askForFile = (
   start: number,
   end: number,
 ): void => {
+  if (command.filesAsked >= MAX_FILES) dropTold(state, command)
   command.files ??= []
   const sent = command.files[command.filesAsked]
   const file = sent ?? new LocalFile()

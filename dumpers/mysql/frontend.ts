@@ -4,6 +4,7 @@ import { SKIP } from '../../src/framing/framer.ts'
 import type { PayloadHandler } from '../../src/framing/mysql.ts'
 import { COM } from './capabilities.ts'
 import { isUnanswered, type LongBody } from './commands.ts'
+import { MAX_FILES } from './files.ts'
 import { LocalFile } from './infile.ts'
 import { keepOfCommand, onCommand, openLong } from './requests.ts'
 import type { MysqlState } from './state.ts'
@@ -119,6 +120,7 @@ export class FrontendPayloads implements PayloadHandler {
     const { tail } = state.queue
     if (tail === undefined || (tail.code !== COM.QUERY && tail.code !== COM.STMT_EXECUTE)) return undefined
     tail.files ??= []
+    if (tail.files.length >= tail.filesAsked + MAX_FILES) return undefined
     state.file = new LocalFile()
     tail.files.push(state.file)
     return state.file

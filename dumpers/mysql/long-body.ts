@@ -38,6 +38,6 @@ export class LongData implements LongBody {
   }
 
   add(bytes: Bytes, start: number, end: number): void {
-    this.#store.addedLong(this.#value.add(bytes, start, end))
+    this.#store.addLong(this.#value, bytes, start, end)
   }
 }

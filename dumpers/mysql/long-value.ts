@@ -10,6 +10,7 @@ export class LongValue {
   #head: Bytes = EMPTY
   #headBytes = 0
   #hash: Hash | undefined
+  #sha256: string | undefined
   /** bytes that came, kept or not */
   length = 0
 
@@ -23,12 +24,15 @@ export class LongValue {
     return this.#head.subarray(0, this.#headBytes)
   }
 
-  /** Bytes of `bytes[start … end)`, borrowed; answers how many more are held now. */
-  add(bytes: Bytes, start: number, end: number): number {
+  /**
+   * Bytes of `bytes[start … end)`, borrowed, of which no more than `room` are kept; answers how many more
+   * are held now.
+   */
+  add(bytes: Bytes, start: number, end: number, room = Number.POSITIVE_INFINITY): number {
     if (end <= start) return 0
-    const keep = Math.min(end - start, this.#max - this.#headBytes)
-    const cut = this.length + (end - start) > this.#max
-    if (cut && this.#hash === undefined) this.#hash = createHash('sha256').update(this.head)
+    const isCut = this.#hash !== undefined
+    const keep = isCut ? 0 : Math.min(end - start, this.#max - this.#headBytes, room)
+    if (!isCut && keep < end - start) this.#hash = createHash('sha256').update(this.head)
     this.#hash?.update(bytes.subarray(start, end))
     this.length += end - start
     if (keep <= 0) return 0
@@ -39,7 +43,13 @@ export class LongValue {
 
   /** SHA-256 of the whole, when more came than is kept. */
   get sha256(): string | undefined {
-    return this.#hash?.copy().digest('hex')
+    return this.#sha256 ?? this.#hash?.copy().digest('hex')
+  }
+
+  /** No more will come: a hash that goes on costs ten times what its result does. */
+  close(): void {
+    this.#sha256 = this.#hash?.digest('hex')
+    this.#hash = undefined
   }
 
   #grow(wanted: number): void {

@@ -27,9 +27,9 @@ export class Memory {
 
   /** Tells the process what is held: `outside` bytes by the framers, and what the state keeps. */
   account(outside: number): void {
-    const { context, queue, prepared, names } = this.#state
+    const { context, queue, prepared, names, cursorBytes } = this.#state
     if (context.budget === undefined) return
-    const held = outside + queue.cost + prepared.bytes + names.bytes
+    const held = outside + queue.cost + prepared.bytes + names.bytes + cursorBytes
     context.budget.used += held - this.#told
     this.#told = held
   }

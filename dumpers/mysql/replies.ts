@@ -316,9 +316,8 @@ const suspend = (state: MysqlState, reply: ReplyState, head: Command, status: nu
     execution.hasRows = true
     execution.fetches = 0
     execution.ended = state.now
-    while (state.cursors.size >= state.limits.maxStatements)
-      state.closeCursor(state.cursors.keys().next().value as number, 'overflow')
     state.cursors.set(head.stmtId, execution)
+    state.limitCursors()
     state.writeOpen(execution)
   }
   nextTurn(state, reply)

@@ -18,7 +18,7 @@ import { SqlNames } from './sql-names.ts'
 import { StatementStore } from './statements.ts'
 import { Transaction, type TransactionVerb } from './transaction.ts'
 
-/** Texts of prepared statements may hold this many times `maxQueryBytes` per session. */
+/** Prepared statements may hold this many times `maxQueryBytes` per session; so may open cursors. */
 const STORE_FACTOR = 4
 
 const BACKSLASHES: TextForm = { dialect: 'mysql', standardConformingStrings: false }
@@ -245,6 +245,25 @@ export class MysqlState {
     this.cursors.delete(stmtId)
     if (reason !== undefined) execution.reason ??= reason
     this.write(execution, execution.settled, execution.ended || this.now)
+  }
+
+  /** Bytes that statements with open cursors hold. */
+  get cursorBytes(): number {
+    let bytes = 0
+    for (const execution of this.cursors.values()) bytes += execution.heldBytes
+    return bytes
+  }
+
+  /** Open cursors are bounded by number and by bytes: the oldest are recorded as they are. */
+  limitCursors(): void {
+    const { maxStatements, maxQueryBytes } = this.limits
+    let bytes = this.cursorBytes
+    for (const [id, { heldBytes }] of this.cursors) {
+      const { size } = this.cursors
+      if (size <= maxStatements && (bytes <= maxQueryBytes * STORE_FACTOR || size === 1)) return
+      bytes -= heldBytes
+      this.closeCursor(id, 'overflow')
+    }
   }
 
   closeCursors(reason: string): void {

@@ -160,8 +160,7 @@ export class StatementStore {
       prepared.longLost = true
       return undefined
     }
-    const room = Math.max(0, this.#maxBytes - this.#longBytes)
-    const value = new LongValue(Math.min(maxValueBytes, room))
+    const value = new LongValue(maxValueBytes)
     prepared.long ??= new Map()
     prepared.long.set(param, value)
     this.#longs++
@@ -171,12 +170,7 @@ export class StatementStore {
 
   /** Bytes of long data, `bytes[start … end)`, borrowed. */
   addLong(value: LongValue, bytes: Bytes, start: number, end: number): void {
-    this.addedLong(value.add(bytes, start, end))
-  }
-
-  /** So many bytes more of long data are held, as {@link LongValue.add} answers. */
-  addedLong(bytes: number): void {
-    this.#longBytes += bytes
+    this.#longBytes += value.add(bytes, start, end, Math.max(0, this.#maxBytes - this.#longBytes))
   }
 
   /** The long data of a statement, taken out: an execution uses it up, COM_STMT_RESET forgets it. */

@@ -122,10 +122,10 @@ describe('case 47: COM_STMT_BULK_EXECUTE', () => {
     expect([head.prepared?.id, head.rows, store.get(1)?.types]).toEqual([1, undefined, undefined])
   })
 
-  test('a million rows of NULL are held as a million bytes', () => {
+  test('of a million rows of NULL the first are held, a byte each', () => {
     const body = bulkBody([LONG], [])
     const nulls = Buffer.alloc(1_000_000, INDICATOR_NULL)
     const { rows } = bulk(storeOf(1), Buffer.concat([body, nulls]))
-    expect([rows?.count, rows?.heldBytes]).toEqual([1_000_000, 1_000_000])
+    expect([rows?.count, rows?.heldBytes]).toEqual([65_536, 65_536])
   })
 })

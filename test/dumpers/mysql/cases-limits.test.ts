@@ -1,7 +1,7 @@
 /** Sessions that are more than is kept: what is told then, and how much is held. */
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { TYPE } from '../../../dumpers/mysql/capabilities.ts'
+import { COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
 import { MysqlSession } from '../../../dumpers/mysql/session.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { converse, ofKind, openContext, type Plain } from '../../support/canonical.ts'
@@ -14,9 +14,11 @@ import {
   packets,
   prepared,
   replied,
+  resultSet,
   sent,
   statementsOf,
   type Turn,
+  talk,
 } from '../../support/my-conversation.ts'
 import {
   command,
@@ -25,7 +27,9 @@ import {
   type Param,
   stringParam,
   uint8,
+  uint16,
   uint24,
+  uint32,
 } from '../../support/my-wire.ts'
 
 const INSERT = 'insert into t values (?, ?)'
@@ -208,6 +212,92 @@ test('a process over its budget keeps heads, lengths and hashes', () => {
     hashes: [null, createHash('sha256').update(value).digest('hex')],
   })
   expect(budget.used).toBe(2000)
+})
+
+describe('what a session may be made to keep', () => {
+  /** Bytes that the session says it holds, at most. */
+  const most = (turns: readonly Turn[], limits: Parameters<typeof openContext>[0] = {}): number => {
+    const budget = { used: 0, limit: 2 ** 40 }
+    const session = new MysqlSession(openContext({ ...limits, budget }))
+    let held = 0
+    for (const turn of turns) {
+      if ('bytes' in turn) session.feed(turn.from, turn.bytes, 1)
+      held = Math.max(held, budget.used)
+    }
+    session.close(2)
+    expect(budget.used).toBe(0)
+    return held
+  }
+
+  test('values and texts of open cursors: the oldest are recorded, the rest is bounded', () => {
+    const limits = { maxQueryBytes: 20_000 }
+    const big = Buffer.alloc(18_000, 'x')
+    const [header, column, end] = resultSet(['a'], [], { status: 2 | 64 })
+    const turns = Array.from({ length: 12 }, (_, id) => [
+      sent(f.prepare('select ?')),
+      replied(...prepared(id, 1, ['a'])),
+      sent(f.execute(id, [{ type: TYPE.BLOB, value: lenencString(big) }], { flags: 1 })),
+      replied(header!, column!, end!),
+    ]).flat()
+    const records = statementsOf(turns, limits)
+    expect(records.map(({ reason }) => reason)).toContain('overflow')
+    expect(records).toHaveLength(12)
+    expect(most([...LOGIN, ...turns], { limits })).toBeLessThan(120_000)
+  })
+
+  test('long data of many parameters: those past the bound have a length and a hash', () => {
+    const limits = { maxQueryBytes: 20_000 }
+    const data = Buffer.alloc(1000, 'y')
+    const params = Array.from({ length: 200 }, () => AHEAD)
+    const turns = [
+      sent(f.prepare('insert')),
+      replied(...prepared(1, 200, [])),
+      ...params.map((_, index) => sent(f.sendLongData(1, index, data))),
+      sent(f.execute(1, params)),
+      OK,
+    ]
+    const [record] = statementsOf(turns, limits)
+    const shown = shownOf(record)
+    expect(shown).toHaveLength(200)
+    expect(shown[0]).toBe(data.toString())
+    expect(shown[199]).toBe('')
+    expect(JSON.stringify(record)).toContain(createHash('sha256').update(data).digest('hex'))
+    expect(most([...LOGIN, ...turns], { limits })).toBeLessThan(400_000)
+  })
+
+  test('files that a server asks for without end are told as they come', () => {
+    const turns = [
+      sent(f.query('load')),
+      ...Array.from({ length: 100 }, (_, index) => replied(b.localInfile(`file ${index}`))),
+      OK,
+    ]
+    const told = ofKind(talk(turns), 'local_infile')
+    expect(told.map((event) => event.infile_name)).toEqual(
+      Array.from({ length: 100 }, (_, index) => `file ${index}`),
+    )
+  })
+
+  test('files that a client sends unasked are followed up to some, and one record says that more came', () => {
+    const file = Buffer.concat([f.fileData(2, 'x'), f.fileData(3, '')])
+    const events = talk([sent(f.query('select 1')), sent(repeat(500, () => file)), OK])
+    expect(ofKind(events, 'gap')).toMatchObject([{ gap_reason: 'framing', detail: 'packet out of order' }])
+    expect(ofKind(events, 'statement')).toMatchObject([{ text: 'select 1', outcome: 'success' }])
+  })
+
+  test('rows of a bulk execution that are a byte each', () => {
+    const rows = 200_000
+    const body = Buffer.concat([...[uint32(1), uint16(128), uint16(TYPE.LONG)], Buffer.alloc(rows, 1)])
+    const [record] = statementsOf([
+      sent(f.prepare('insert')),
+      replied(...prepared(1, 1, [])),
+      sent(command(COM.STMT_BULK_EXECUTE, body)),
+      OK,
+    ])
+    const shown = record?.rows as unknown[][]
+    expect(shown).toHaveLength(65_537)
+    expect(shown[0]).toEqual([null])
+    expect(shown.at(-1)).toEqual(['\\REST'])
+  })
 })
 
 describe('texts that take long to read', () => {
