@@ -28,6 +28,8 @@ export const beginExecute = (
   } catch {
     // not even the statement's id is there
   }
+  // it used up what was sent ahead, whatever that was
+  if (state.unknown !== undefined && execute?.prepared !== undefined) execute.prepared.longLost = false
   bindTo(state, execution, command, execute, body)
   execution.values = execute?.values
   execution.attributes = execute?.attributes

@@ -73,16 +73,24 @@ const isCommand = (bytes: Bytes, start: number, end: number): boolean => {
   }
 }
 
+/** Commands of any length. */
+const LONG: ReadonlySet<number> = new Set([
+  ...[COM.QUERY, COM.STMT_PREPARE, COM.STMT_EXECUTE, COM.STMT_BULK_EXECUTE, COM.STMT_SEND_LONG_DATA],
+  ...[COM.CHANGE_USER, COM.FIELD_LIST, COM.INIT_DB, COM.CREATE_DB, COM.DROP_DB],
+  ...[COM.BINLOG_DUMP, COM.BINLOG_DUMP_GTID, COM.REGISTER_SLAVE],
+])
+
+/** Is there a command of that code and length? */
+const mayBegin = (code: number, length: number): boolean => LENGTHS[code] === length || LONG.has(code)
+
 /** Judges bytes as packets, from their first one on: each a command whole, with the sequence id 0. */
 export const readPackets = (bytes: Bytes): Series => {
   for (let at = 0; at < bytes.length; ) {
     if (bytes.length - at <= HEADER) return 'partial'
     const end = at + HEADER + bytes.readUIntLE(at, 3)
     if (bytes[at + 3] !== 0 || end === at + HEADER || end > MAX_SERIES) return 'none'
-    if (end > bytes.length) {
-      const code = bytes[at + HEADER] as number
-      return code === COM.QUERY || code >= COM.STMT_PREPARE || code === COM.CHANGE_USER ? 'partial' : 'none'
-    }
+    if (end > bytes.length)
+      return mayBegin(bytes[at + HEADER] as number, end - at - HEADER) ? 'partial' : 'none'
     if (!isCommand(bytes, at + HEADER, end)) return 'none'
     at = end
   }

@@ -393,7 +393,7 @@ export class MysqlSession implements Session {
     const unasked = head === undefined || (seq === 0 && !head.answered && !state.compressed)
     if (first === HEAD.ERR && unasked) {
       // the server's last word, which answers nothing; or an answer to what nobody saw
-      if (this.#wires.frontend.stopped) {
+      if (this.#wires.frontend.stopped || this.#resume !== undefined) {
         if (seq === 1) replyUnasked(state, first, length)
         return
       }
@@ -413,7 +413,8 @@ export class MysqlSession implements Session {
   /** A reply to nothing: the server may have run what nobody saw. */
   #unasked(): void {
     this.#isAnsweredEarly ||= this.#wires.midFrame('frontend')
-    if (!this.#wires.frontend.stopped) this.#state.doubt('backend', 'reply to no command')
+    if (!this.#wires.frontend.stopped && this.#resume === undefined)
+      this.#state.doubt('backend', 'reply to no command')
   }
 
   #quit(): void {
