@@ -181,7 +181,8 @@ export interface TxnEnd extends EventBase, ServerError {
 
 export interface Cancel extends EventBase {
   readonly event: 'cancel'
-  readonly backend_pid?: number
+  /** process or thread id of the session that is to be cancelled */
+  readonly target_backend_pid?: number
   /** conn_id of the session whose statement is to be cancelled; absent when no session here has that key */
   readonly target_conn_id?: string
   /** MySQL: the statement (KILL, COM_PROCESS_KILL) that asks for it, in its own session */

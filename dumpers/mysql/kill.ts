@@ -22,7 +22,7 @@ export const tellKill = (
     who: execution.who,
     stmt_seq: execution.seq,
     cancel_scope: scope,
-    ...(threadId === undefined ? {} : { backend_pid: threadId }),
+    ...(threadId === undefined ? {} : { target_backend_pid: threadId }),
     ...(target === undefined ? {} : { target_conn_id: target }),
   })
 }

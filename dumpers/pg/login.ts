@@ -110,7 +110,7 @@ export class Login {
       event: 'cancel',
       at: now,
       who: identity.who,
-      backend_pid: request.pid,
+      target_backend_pid: request.pid,
       ...(target === undefined ? {} : { target_conn_id: target }),
     })
   }

@@ -132,7 +132,7 @@ export const remarkText = ({ results, warnings, query_attributes: attributes }: 
 }
 
 /** A client that wants another session's statement, or that session, ended. */
-export const cancelText = ({ backend_pid: pid, cancel_scope: scope }: Cancel): string => {
+export const cancelText = ({ target_backend_pid: pid, cancel_scope: scope }: Cancel): string => {
   const what = scope === undefined ? 'cancel request' : `kill ${scope}`
   if (pid === undefined) return what
   return scope === undefined ? `${what} for ${pid}` : `${what} ${pid}`

@@ -173,8 +173,8 @@ describe('the log-in', () => {
     link.claim('mysql-thread:77', 'victim')
     const events = hold(kill, () => ({ link, connId: 'killer' }))
     expect(ofKind(events, 'cancel')).toMatchObject([
-      { backend_pid: 77, target_conn_id: 'victim', stmt_seq: 1, cancel_scope: 'connection' },
-      { backend_pid: 77, target_conn_id: 'victim', stmt_seq: 2, cancel_scope: 'query' },
+      { target_backend_pid: 77, target_conn_id: 'victim', stmt_seq: 1, cancel_scope: 'connection' },
+      { target_backend_pid: 77, target_conn_id: 'victim', stmt_seq: 2, cancel_scope: 'query' },
     ])
     expect(link.find('mysql-thread:8')).toBeUndefined()
   })

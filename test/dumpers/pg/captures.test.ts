@@ -89,7 +89,7 @@ describe.each(NAMES)('%s', (name) => {
     )
     for (const [index, one] of foretold.entries()) expectRecord(records[index]!, one)
     const cancels = connection.statements.filter(({ kind }) => kind === 'cancel')
-    expect(ofKind(events, 'cancel').map((event) => event.backend_pid)).toEqual(
+    expect(ofKind(events, 'cancel').map((event) => event.target_backend_pid)).toEqual(
       cancels.map(({ pid }) => pid),
     )
     expect(ofKind(events, 'gap')).toEqual([])
@@ -115,6 +115,6 @@ describe.each(NAMES)('%s', (name) => {
 test('pg_cancel: the cancel names the session that it cancels', () => {
   const [cancelled, canceller] = eventsOf('pg_cancel')
   expect(ofKind(canceller!.events, 'cancel')).toMatchObject([
-    { backend_pid: whoOf(cancelled!.events[0]).backend_pid, target_conn_id: 'c50886' },
+    { target_backend_pid: whoOf(cancelled!.events[0]).backend_pid, target_conn_id: 'c50886' },
   ])
 })

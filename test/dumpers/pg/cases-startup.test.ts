@@ -216,7 +216,7 @@ describe('case 23', () => {
     const link = openLink()
     link.claim('4711:deadbeef', 'c77')
     const events = hold(cancel(), () => ({ link, connId: 'c78' }))
-    expect(events).toMatchObject([{ event: 'cancel', backend_pid: 4711, target_conn_id: 'c77' }])
+    expect(events).toMatchObject([{ event: 'cancel', target_backend_pid: 4711, target_conn_id: 'c77' }])
     expect(JSON.stringify(events)).not.toContain('deadbeef')
   })
 
@@ -241,7 +241,7 @@ describe('case 23', () => {
 
   test('case 23: a cancel for a session that is not ours', () => {
     const events = hold(cancel(Buffer.from('what')), () => ({ link: openLink() }))
-    expect(events).toMatchObject([{ event: 'cancel', backend_pid: 4711 }])
+    expect(events).toMatchObject([{ event: 'cancel', target_backend_pid: 4711 }])
     expect(events[0]).not.toHaveProperty('target_conn_id')
   })
 

@@ -164,7 +164,11 @@ describe('the console form of MySQL', () => {
       { event: 'local_infile', ...base, stmt_seq: 1, infile_name: '/etc/pass\nwd', infile_bytes: 12 },
       '! the server asked for the file /etc/pass wd: 12 B sent',
     ],
-    ['a kill', { event: 'cancel', ...base, backend_pid: 7, cancel_scope: 'query' }, '! kill query 7'],
+    [
+      'a kill',
+      { event: 'cancel', ...base, target_backend_pid: 7, cancel_scope: 'query' },
+      '! kill query 7',
+    ],
   ])('shows %s', (_, event, expected) => {
     expect(shown(event)).toContain(expected)
   })
