@@ -21,13 +21,30 @@ export const onStatus = (state: MysqlState, command: Command, status: number): v
   const open = (status & SERVER_STATUS_IN_TRANS) !== 0
   const { execution } = command
   state.noBackslashEscapes = (status & SERVER_STATUS_NO_BACKSLASH_ESCAPES) !== 0
-  if ((status & SERVER_STATUS_DB_DROPPED) !== 0) state.identity.set('database', undefined)
+  const dropped = (status & SERVER_STATUS_DB_DROPPED) !== 0
+  if (dropped && !dropsAnother(state, command)) state.identity.set('database', undefined)
   if (execution === undefined) return
   execution.txnStatus = open ? IN_TRANSACTION : IDLE
   const { txn } = state
-  if (!open && !txn.block) return
+  // a reset ends what is open in its own way
+  if ((!open && !txn.block) || command.code === COM.RESET_CONNECTION) return
   const autocommits = (status & SERVER_STATUS_AUTOCOMMIT) !== 0
   txn.status(open, autocommits, verbOf(execution), state.now, execution.who)
+}
+
+/**
+ * The flag says that a database was dropped, not which. The one in use was not where nothing but the text
+ * has run and does not hold its name: names have no escapes but the backtick's.
+ */
+const dropsAnother = ({ identity }: MysqlState, { execution, meanings }: Command): boolean => {
+  const { database } = identity
+  const text = execution?.text
+  if (database === undefined || text === undefined || text.truncated !== undefined) return false
+  const isAll =
+    execution?.protocol === 'command' ||
+    meanings?.every(({ calls, executes }) => calls === 'no' && executes === undefined)
+  if (isAll !== true || database.includes('`')) return false
+  return !text.text.toLowerCase().includes(database.toLowerCase())
 }
 
 /** The verb of the result at hand. A text that works on data alone has one. */

@@ -222,6 +222,17 @@ describe('a compressed connection, where ids say nothing', () => {
 })
 
 describe('the database and the character set', () => {
+  test.each([
+    ['drop database gone', 'shop'],
+    ['create or replace database gone; select 1', 'shop'],
+    ['drop schema if exists `SHOP`', undefined],
+    ['call housekeeping()', undefined],
+    ["execute immediate concat('drop database sh', 'op')", undefined],
+  ])('of %s, which drops a database, %s is left', (text, database) => {
+    const events = talk([...asked(text, { status: 2 | 256 }), ...asked('select 1')])
+    expect(whoOf(ofKind(events, 'statement').at(-1)).database).toBe(database)
+  })
+
   const databases = (events: readonly Plain[]) =>
     ofKind(events, 'statement').map((record) => whoOf(record).database)
 
