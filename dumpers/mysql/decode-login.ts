@@ -108,20 +108,36 @@ const skipSecret = (body: MysqlCursor, capabilities: Capabilities): void => {
 }
 
 /**
- * lenenc length, and in it lenenc name, lenenc value … What is broken inside is left out: servers log no
- * more of it either, and take the log-in.
+ * lenenc length, and in it lenenc name, lenenc value … What is broken is left out, be it inside or the length
+ * itself: MariaDB takes the log-in (10.11 was asked), and logs no more of it either.
  */
 const readAttributes = (body: MysqlCursor): readonly Bytes[] => {
   if (body.left === 0) return NO_ATTRIBUTES
-  const entries = new MysqlCursor(body.lenencBytes())
   const attributes: Bytes[] = []
   try {
+    const entries = new MysqlCursor(body.lenencBytes())
     while (entries.left > 0) attributes.push(entries.lenencBytes(), entries.lenencBytes())
   } catch {
     return attributes
   }
   return attributes
 }
+
+interface Sent extends Capabilities {
+  readonly maxPacket: number
+  readonly collation?: number
+}
+
+const readSent = (body: MysqlCursor): Sent => {
+  const lower = body.uint16()
+  body.at -= 2
+  if ((lower & CLIENT_PROTOCOL_41) !== 0) return readFlags41(body)
+  return { flags: body.uint16(), mariadb: 0, maxPacket: body.uint24() }
+}
+
+/** What a log-in agrees on, whatever is broken behind it: some servers take one whose rest is. */
+export const decodeAgreed = (body: MysqlCursor, server: Capabilities): Capabilities =>
+  agreed(readSent(body), server)
 
 /**
  * HandshakeResponse41: uint32 capabilities, uint32 longest packet, uint8 collation, 19 reserved bytes,
@@ -140,29 +156,33 @@ export const decodeHandshakeResponse = (
   server: Capabilities,
   secured: boolean,
 ): SslRequest | HandshakeResponse => {
-  const lower = body.uint16()
-  body.at -= 2
-  const is41 = (lower & CLIENT_PROTOCOL_41) !== 0
-  const sent = is41 ? readFlags41(body) : { flags: body.uint16(), mariadb: 0, maxPacket: body.uint24() }
+  const sent = readSent(body)
   const capabilities = agreed(sent, server)
   if (!secured && has(capabilities, CLIENT_SSL)) return { kind: 'SslRequest', capabilities }
   const username = body.cbytes()
-  skipSecret(body, capabilities)
-  const database = has(capabilities, CLIENT_CONNECT_WITH_DB) ? orNone(readText(body)) : undefined
-  const authPlugin = has(capabilities, CLIENT_PLUGIN_AUTH) ? pluginOf(readText(body)) : undefined
-  const connectAttrs = has(capabilities, CLIENT_CONNECT_ATTRS) ? readAttributes(body) : NO_ATTRIBUTES
-  const zstd = has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM) && body.left > 0
-  return {
-    kind: 'HandshakeResponse',
-    capabilities,
-    maxPacket: sent.maxPacket,
-    collation: 'collation' in sent ? sent.collation : undefined,
-    username,
-    database,
-    authPlugin,
-    connectAttrs,
-    zstdLevel: zstd ? body.uint8() : undefined,
+  const { maxPacket, collation } = sent
+  const rest = readRest(body, capabilities)
+  return { kind: 'HandshakeResponse', capabilities, maxPacket, collation, username, ...rest }
+}
+
+type Rest = Pick<HandshakeResponse, 'database' | 'authPlugin' | 'connectAttrs' | 'zstdLevel'>
+
+/** What stands behind the user's name, up to where it breaks: servers take some that do (both were asked). */
+const readRest = (body: MysqlCursor, capabilities: Capabilities): Rest => {
+  let database: Bytes | undefined
+  let authPlugin: string | undefined
+  let connectAttrs = NO_ATTRIBUTES
+  let zstdLevel: number | undefined
+  try {
+    skipSecret(body, capabilities)
+    if (has(capabilities, CLIENT_CONNECT_WITH_DB)) database = orNone(readText(body))
+    if (has(capabilities, CLIENT_PLUGIN_AUTH)) authPlugin = pluginOf(readText(body))
+    if (has(capabilities, CLIENT_CONNECT_ATTRS)) connectAttrs = readAttributes(body)
+    if (has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM) && body.left > 0) zstdLevel = body.uint8()
+  } catch {
+    // what came before stands
   }
+  return { database, authPlugin, connectAttrs, zstdLevel }
 }
 
 /**

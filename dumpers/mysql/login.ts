@@ -3,9 +3,10 @@
  * at.
  */
 import type { ServerError, SessionAuth } from '../../src/event.ts'
-import type { Micros } from '../../src/flow.ts'
-import { agreed, type Capabilities } from './capabilities.ts'
+import type { Bytes, Micros } from '../../src/flow.ts'
+import type { Capabilities } from './capabilities.ts'
 import { charsetOfCollation } from './charsets.ts'
+import { decodeAgreed } from './decode-login.ts'
 import { threadKey } from './kill.ts'
 import type { Greeting, HandshakeResponse } from './packets.ts'
 import type { MysqlState } from './state.ts'
@@ -58,11 +59,17 @@ export class Login {
     this.#method = plugin
   }
 
-  /** A log-in that could not be read: the server refuses it, and its words are the outcome. */
-  unreadable(): void {
+  /** A log-in that could not be read: the server's words are the outcome. */
+  unreadable(bytes: Bytes, start: number, end: number): void {
+    const state = this.#state
     this.responded = true
-    this.#began = this.#state.now
-    this.#state.agree(agreed(this.#server, this.#server), this.#mariadb)
+    this.#began = state.now
+    state.resetCharset = state.charset
+    try {
+      state.agree(decodeAgreed(state.cursor.reset(bytes, start, end), this.#server), this.#mariadb)
+    } catch {
+      // not even its flags are there: no server takes it
+    }
   }
 
   outcome(outcome: SessionAuth['outcome'], error?: ServerError): void {

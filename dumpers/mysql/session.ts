@@ -271,7 +271,7 @@ export class MysqlSession implements Session {
         this.#phase = 'opaque'
       }
     } catch {
-      this.#login.unreadable()
+      this.#login.unreadable(bytes, start, end)
     }
   }
 

@@ -17,7 +17,7 @@ import {
   replied,
   sent,
 } from '../../support/my-conversation.ts'
-import { SERVERS } from '../../support/my-wire.ts'
+import { packet, SERVERS } from '../../support/my-wire.ts'
 
 const greeted = answered(packets(0, b.greeting()))
 const loginIn = (events: readonly Plain[]): Plain => ofKind(events, 'session.auth')[0]!
@@ -61,7 +61,7 @@ describe('the log-in', () => {
     expect(ofKind(changed, 'statement')).toMatchObject([{ character_set: expected }])
   })
 
-  test('of clients before 4.1', () => {
+  test('case 28: of clients before 4.1', () => {
     const events = hold([
       greeted,
       sent(f.response320({ user: 'old', database: 'shop' })),
@@ -70,7 +70,7 @@ describe('the log-in', () => {
     expect(whoOf(loginIn(events))).toMatchObject({ username: 'old', database: 'shop' })
   })
 
-  test('that is refused has its user and the error', () => {
+  test('case 30: that is refused has its user and the error', () => {
     const events = hold([
       greeted,
       sent(f.response41({ user: 'eve' })),
@@ -94,7 +94,25 @@ describe('the log-in', () => {
     ])
   })
 
-  test('an error in the place of the greeting has no SQLSTATE', () => {
+  // MariaDB 10.11 and MySQL 5.6 took log-ins like these, and ran what followed
+  test.each([
+    ['no secret behind the user', ''],
+    ['a length of NULL for the secret', '\xfb'],
+    ['attributes that are longer than the packet', '\0mysql_native_password\0\x05'],
+  ])('case 63: whose end is broken agrees on what its flags say: %s', (_, end) => {
+    const start = f.response41({ flags: MODERN }).subarray(4, 4 + 32)
+    const response = Buffer.concat([start, Buffer.from(`root\0${end}`, 'latin1')])
+    const events = hold([
+      greeted,
+      sent(packet(1, response), f.query('do 1')),
+      answered(packets(2, b.ok())),
+      replied(b.ok()),
+    ])
+    expect(events).toMatchObject([{ event: 'session.auth', outcome: 'success' }, { text: 'do 1' }])
+    expect(whoOf(events[1]).username).toBe('root')
+  })
+
+  test('case 30: an error in the place of the greeting has no SQLSTATE', () => {
     expect(hold([answered(packets(0, b.err(1040, 'Too many connections', null)))])).toMatchObject([
       {
         event: 'session.auth',
@@ -109,7 +127,7 @@ describe('the log-in', () => {
     ['AuthSwitchRequest', [b.authSwitch('ed25519')], 'ed25519'],
     ['the old AuthSwitchRequest of one byte', [b.oldAuthSwitch()], 'mysql_old_password'],
     ['AuthMoreData leaves the method', [b.performFullAuthentication()], 'mysql_native_password'],
-  ])('%s', (_, asks, method) => {
+  ])('case 29: %s', (_, asks, method) => {
     const events = hold([
       greeted,
       sent(f.response41({ user: 'alice' })),
@@ -190,7 +208,7 @@ describe('what cannot be read', () => {
     expect(events).toMatchObject([{ event: 'gap', gap_reason: 'tls' }])
   })
 
-  test('the X protocol, by what its client says', () => {
+  test('case 50: the X protocol, by what its client says', () => {
     const events = hold([
       sent(Buffer.from('0100000001', 'hex')),
       answered(Buffer.from('05000000020a01b00000', 'hex')),
@@ -198,7 +216,7 @@ describe('what cannot be read', () => {
     expect(events).toMatchObject([{ event: 'gap', gap_reason: 'mysqlx' }])
   })
 
-  test('the X protocol, by the notice that its server begins with', () => {
+  test('case 50: the X protocol, by the notice that its server begins with', () => {
     const events = hold([
       answered(Buffer.from('050000000b08051a00', 'hex')),
       sent(Buffer.from('0100000001', 'hex')),
@@ -212,6 +230,15 @@ describe('what cannot be read', () => {
     ['a greeting cut short', packets(0, Buffer.from([10, 53, 46]))],
   ])('%s is foreign', (_, bytes) => {
     expect(hold([answered(bytes)])).toMatchObject([{ event: 'gap', gap_reason: 'foreign' }])
+  })
+
+  test.each([
+    ['HTTP', 'GET / HTTP/1.1\r\nHost: example.org\r\n\r\n', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    ['PostgreSQL', '\0\0\0\x09\0\x03\0\0\0', 'R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I'],
+  ])('%s on the port is foreign, once', (_, asks, answers) => {
+    const bytes = (text: string) => Buffer.from(text, 'latin1')
+    const turns = [sent(bytes(asks)), answered(bytes(answers))]
+    expect(hold([...turns, ...turns])).toMatchObject([{ event: 'gap', gap_reason: 'foreign' }])
   })
 
   test('a client that says nothing leaves nothing', () => {

@@ -32,7 +32,7 @@ const ready = (id = 1, params = 1, text = 'select ?'): readonly Turn[] => [
 ]
 
 describe('a prepared statement', () => {
-  test('is told, and run with its values and the types of before', () => {
+  test('case 33: is told, and run with its values and the types of before', () => {
     const events = talk([
       ...ready(7, 2, 'select ?, ?'),
       sent(f.execute(7, [stringParam('it'), longParam(5)])),
