@@ -46,6 +46,8 @@ export interface QueryText {
    * otherwise
    */
   readonly standardConformingStrings: boolean
+  /** MariaDB said that `"…"` is an identifier; other servers do not tell */
+  readonly ansiQuotes?: boolean
   readonly dialect: 'postgresql' | 'mysql'
   /** filled in by audit/encode.ts: this text, encoded */
   cache?: unknown

@@ -8,7 +8,14 @@ import type { TextDecoding } from './text-decoding.ts'
 const HEX_BYTES = 65_536
 
 /** How the server lexes a text: see {@link QueryText}. */
-export type TextForm = Pick<QueryText, 'dialect' | 'standardConformingStrings'>
+export type TextForm = Pick<QueryText, 'dialect' | 'standardConformingStrings' | 'ansiQuotes'>
+
+/** How the server lexes a part of the text. */
+export const formOf = ({ dialect, standardConformingStrings, ansiQuotes }: QueryText): TextForm => ({
+  dialect,
+  standardConformingStrings,
+  ...(ansiQuotes === undefined ? {} : { ansiQuotes }),
+})
 
 /** A statement's text: `bytes[start … end)`, borrowed. */
 export const makeText = (
@@ -16,11 +23,12 @@ export const makeText = (
   start: number,
   end: number,
   decoding: TextDecoding,
-  { dialect, standardConformingStrings }: TextForm,
+  { dialect, standardConformingStrings, ansiQuotes }: TextForm,
   truncated?: QueryText['truncated'],
 ): QueryText => {
   const text = decoding.text(bytes, start, end)
   const made: Mutable<QueryText> = { text, standardConformingStrings, dialect }
+  if (ansiQuotes === true) made.ansiQuotes = true
   if (truncated !== undefined) made.truncated = truncated
   if (!decoding.valid(bytes, start, end, text)) {
     made.hex = `\\x${bytes.toString('hex', start, Math.min(end, start + HEX_BYTES))}`
@@ -51,6 +59,7 @@ export const repeatedText = (
     before !== undefined &&
     before.standardConformingStrings === form.standardConformingStrings &&
     before.dialect === form.dialect &&
+    before.ansiQuotes === form.ansiQuotes &&
     isSameAscii(before.text, bytes, start, end)
   ) {
     return before

@@ -1,6 +1,7 @@
 /** COM_STMT_EXECUTE and MariaDB's COM_STMT_BULK_EXECUTE: which statement, with which values. */
 import { decodeExecute, decodeExecuteHead, type Execute, LongExecute } from './bound-values.ts'
 import { type BulkExecute, decodeBulk, decodeBulkHead, LongBulk, SEND_UNIT_RESULTS } from './bulk.ts'
+import { hasMariadb, MARIADB_CLIENT_BULK_UNIT_RESULTS } from './capabilities.ts'
 import type { Command } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { type CommandBody, markMalformed } from './record.ts'
@@ -60,7 +61,8 @@ export const beginBulk = (
   }
   bindTo(state, execution, command, bulk, body)
   execution.bulk = bulk?.rows
-  if (bulk !== undefined && (bulk.flags & SEND_UNIT_RESULTS) !== 0) command.unitsOf = bulk.prepared
+  const mayAsk = hasMariadb(state.capabilities, MARIADB_CLIENT_BULK_UNIT_RESULTS)
+  if (mayAsk && ((bulk?.flags ?? 0) & SEND_UNIT_RESULTS) !== 0) command.unitsOf = bulk?.prepared
   state.lines?.execute(command.code, bulk?.id, execution.text, undefined)
 }
 

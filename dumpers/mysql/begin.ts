@@ -1,5 +1,6 @@
 /** The server comes to a command: what it is to run, in the light of all replies before it. */
 import type { QueryText } from '../../src/event.ts'
+import { formOf } from '../common/query-text.ts'
 import { isClearlyCommand } from './answers.ts'
 import { beginBulk, beginExecute } from './begin-execute.ts'
 import { beginHoled } from './begin-holed.ts'
@@ -137,9 +138,7 @@ export const understand = (
 
 /** A part of a text, lexed as its whole is. */
 const textPart = (whole: QueryText, text: string | undefined): QueryText | undefined =>
-  text === undefined
-    ? undefined
-    : { text, dialect: whole.dialect, standardConformingStrings: whole.standardConformingStrings }
+  text === undefined ? undefined : { ...formOf(whole), text }
 
 const named = (
   state: MysqlState,

@@ -23,6 +23,8 @@ const STORE_FACTOR = 4
 
 const BACKSLASHES: TextForm = { dialect: 'mysql', standardConformingStrings: false }
 const NO_BACKSLASHES: TextForm = { dialect: 'mysql', standardConformingStrings: true }
+const ANSI_QUOTES: TextForm = { ...BACKSLASHES, ansiQuotes: true }
+const ANSI_NO_BACKSLASHES: TextForm = { ...NO_BACKSLASHES, ansiQuotes: true }
 const NO_CAPABILITIES: Capabilities = { flags: 0, mariadb: 0 }
 
 /** Writes a line for each command (`detail = "message"`). */
@@ -168,9 +170,10 @@ export class MysqlState {
     return { decoding, mariadb: this.#mariadb, maxValueBytes: limits.maxValueBytes, queryAttributes }
   }
 
-  /** The server reads backslashes in literals as they stand. */
-  set noBackslashEscapes(on: boolean) {
-    this.form = on ? NO_BACKSLASHES : BACKSLASHES
+  /** How the server lexes: are backslashes in literals themselves, are `"…"` names? */
+  setForm(noBackslashEscapes: boolean, ansiQuotes: boolean): void {
+    if (noBackslashEscapes) this.form = ansiQuotes ? ANSI_NO_BACKSLASHES : NO_BACKSLASHES
+    else this.form = ansiQuotes ? ANSI_QUOTES : BACKSLASHES
   }
 
   /**

@@ -1,7 +1,9 @@
 /** What a reply that says OK changes: database, character set, names, transaction. */
 import type { ChangeUser, QueryText, ServerError } from '../../src/event.ts'
+import { formOf } from '../common/query-text.ts'
 import {
   COM,
+  SERVER_STATUS_ANSI_QUOTES,
   SERVER_STATUS_AUTOCOMMIT,
   SERVER_STATUS_DB_DROPPED,
   SERVER_STATUS_IN_TRANS,
@@ -20,7 +22,8 @@ import type { NewUser } from './user.ts'
 export const onStatus = (state: MysqlState, command: Command, status: number): void => {
   const open = (status & SERVER_STATUS_IN_TRANS) !== 0
   const { execution } = command
-  state.noBackslashEscapes = (status & SERVER_STATUS_NO_BACKSLASH_ESCAPES) !== 0
+  const ansiQuotes = state.mariadb && (status & SERVER_STATUS_ANSI_QUOTES) !== 0
+  state.setForm((status & SERVER_STATUS_NO_BACKSLASH_ESCAPES) !== 0, ansiQuotes)
   const dropped = (status & SERVER_STATUS_DB_DROPPED) !== 0
   if (dropped && !dropsAnother(state, command)) state.identity.set('database', undefined)
   if (execution === undefined) return
@@ -74,6 +77,9 @@ export const onDone = (state: MysqlState, command: Command, error: ServerError |
   if (meanings === undefined) return
   const done = error === undefined ? meanings.length : (execution.steps?.done ?? 0)
   for (let i = 0; i < done && i < meanings.length; i++) apply(state, meanings[i] as Meaning, execution.text)
+  // a PREPARE that fails has dropped the statement of that name before
+  const failed = error === undefined ? undefined : meanings[done]?.prepares
+  if (failed !== undefined) state.names.delete(failed.name)
 }
 
 const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined): void => {
@@ -82,9 +88,8 @@ const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined)
   if (charset !== undefined) state.setCharset(charset === 'default' ? state.serverCharset : charset)
   if (prepares?.text !== undefined && text !== undefined)
     state.names.set(prepares.name, {
+      ...formOf(text),
       text: prepares.text,
-      dialect: text.dialect,
-      standardConformingStrings: text.standardConformingStrings,
     })
   else if (prepares !== undefined) state.names.delete(prepares.name)
   if (deallocates !== undefined) state.names.delete(deallocates)

@@ -175,7 +175,7 @@ const mysqlReadings = (text: string, options: ScanOptions, refused: boolean): re
   const told: ScanOptions = { dialect: 'mysql', noBackslashEscapes }
   const readings: ScanOptions[] = []
   if (/\/\*M?!/.test(text)) readings.push({ ...told, skipExecutable: true })
-  if (text.includes('"')) readings.push({ ...told, ansiQuotes: true })
+  if (text.includes('"')) readings.push({ ...told, ansiQuotes: options.ansiQuotes !== true })
   if (/[^\0-\x7f]\\/.test(text)) readings.push({ ...told, wideBackslashes: true })
   if (refused || /sql_mode/i.test(text))
     readings.push({ dialect: 'mysql', noBackslashEscapes: !noBackslashEscapes })

@@ -15,6 +15,7 @@ import {
   packets,
   prepared,
   replied,
+  resultSet,
   sent,
   statementsOf,
   type Turn,
@@ -278,6 +279,31 @@ describe('the database and the character set', () => {
       undefined,
       undefined,
       'drop table t',
+    ])
+  })
+
+  test('are found where MariaDB reads double quotes as names', () => {
+    const text = 'select 1 as "a\\"; use `b`; -- "'
+    const ran = (status: number): readonly Turn[] => [
+      ...asked('set sql_mode = "x"', { status }),
+      sent(f.query(text)),
+      replied(...resultSet(['a'], [], { status: status | 8 }), b.ok({ status })),
+      ...asked('select 1', { status }),
+    ]
+    expect(databases(talk(ran(2 | 0x8000))).at(-1)).toBe('b')
+    expect(databases(talk(ran(2))).at(-1)).toBe('shop')
+  })
+
+  test('of a PREPARE that fails: the name is gone', () => {
+    const records = statementsOf([
+      ...asked("prepare s from 'select 1'"),
+      sent(f.query("prepare s from 'selec'")),
+      replied(b.err(1064, 'syntax')),
+      sent(f.query('execute s')),
+      replied(b.err(1243, 'Unknown')),
+    ])
+    expect(records.map(({ executed, reason }) => executed ?? reason)).toEqual([
+      ...[undefined, undefined, 'text_unknown'],
     ])
   })
 
