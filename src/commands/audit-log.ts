@@ -60,8 +60,11 @@ const reports = (log: Log, output: string) => ({
   onRecovered: (lost: number) => log.warn({ output, lost }, 'audit log is written again'),
 })
 
-/** Records of an observed session may wait so long for others to be written with, in milliseconds. */
-const FLUSH_EVERY_MS = 2
+/**
+ * Records may wait so long for others to be written with, in milliseconds: less than what the proxy gathers
+ * chunks for, so that what comes of those is written with them and needs no timer.
+ */
+const FLUSH_EVERY_MS = 1
 
 const openFile = (options: DumpLogConfig, encoder: Encoder, log: Log): FileSink =>
   openFileSink({

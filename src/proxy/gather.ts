@@ -10,7 +10,7 @@ const MOST_CHUNKS = 128
 /** A longer chunk is shown at once, behind those that wait: its own cost is the greater part. */
 const MOST_BYTES = 4096
 /** A chunk waits no longer for others, in milliseconds. */
-const WAIT_MS = 2
+const WAIT_MS = 4
 
 /** Calls back after so many milliseconds; does not keep the process alive. One call at a time waits. */
 export type Wake = (callback: () => void, milliseconds: number) => void
