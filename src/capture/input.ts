@@ -1,7 +1,7 @@
 /**
  * Where a capture's bytes come from: a file, the standard input or another stream, gzip'd or not, one
  * chunk after the other. The reader's pace holds: the next chunk is read when the one before was worked
- * off, also through gzip. A plain file is read into one buffer that is used again, so a chunk is borrowed
+ * off, also through gzip. A plain file is read into buffers that are used again, so a chunk is borrowed
  * until the next one is asked for.
  *
  *   file ──▶ first bytes ──gzip──▶ gunzip ──▶ chunks()
@@ -32,16 +32,24 @@ const GZIP_MAGIC = [0x1f, 0x8b] as const
 
 const isGzip = (bytes: Bytes): boolean => bytes[0] === GZIP_MAGIC[0] && bytes[1] === GZIP_MAGIC[1]
 
-/** Reads a file into one buffer, again and again. */
+/** Reads a file into two buffers by turns: into one while the other is worked off. */
 async function* readFile(file: FileHandle): AsyncGenerator<Bytes> {
+  let buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  let other = Buffer.allocUnsafeSlow(READ_BYTES)
+  let next = file.read(buffer, 0, READ_BYTES, null)
   try {
-    const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
     for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, READ_BYTES, null)
+      const { bytesRead } = await next
       if (bytesRead === 0) return
-      yield buffer.subarray(0, bytesRead)
+      const chunk = buffer.subarray(0, bytesRead)
+      ;[buffer, other] = [other, buffer]
+      next = file.read(buffer, 0, READ_BYTES, null)
+      // it may fail before it is asked for
+      next.catch(() => {})
+      yield chunk
     }
   } finally {
+    await next.catch(() => {})
     await file.close()
   }
 }
