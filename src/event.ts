@@ -185,6 +185,8 @@ export interface Cancel extends EventBase {
   readonly event: 'cancel'
   /** process or thread id of the session that is to be cancelled */
   readonly target_backend_pid?: number
+  /** MariaDB's KILL USER: all sessions of that user */
+  readonly target_username?: string
   /** conn_id of the session whose statement is to be cancelled; absent when no session here has that key */
   readonly target_conn_id?: string
   /** MySQL: the statement (KILL, COM_PROCESS_KILL) that asks for it, in its own session */
@@ -324,7 +326,11 @@ export interface Intent extends EventBase {
   readonly values?: BoundValues
 }
 
-export type AuditEvent =
+/** Keys that each record has of its connection and session: no event may have one of them. */
+type TakenKey = keyof Who | keyof FlowFacts | 'ts' | 'log_seq' | 'schema_version' | 'host'
+type Distinct<E extends { readonly event: string } & Partial<Record<TakenKey, never>>> = E
+
+export type AuditEvent = Distinct<
   | SessionStart
   | SessionAuth
   | SessionEnd
@@ -339,6 +345,7 @@ export type AuditEvent =
   | MessageEvent
   | AuditLife
   | Intent
+>
 
 export const NO_EVENTS: readonly AuditEvent[] = Object.freeze([])
 

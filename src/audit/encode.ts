@@ -73,8 +73,21 @@ const WHO_KEYS = [
   'tls_server_version',
 ] as const satisfies readonly (keyof Who)[]
 
-/** Keys that the encoder turns into others. */
-const TURNED = new Set([
+/** Keys that each record has of its connection and session: no event gives them, whoever made it. */
+const TAKEN = [
+  ...ADDRESS_KEYS,
+  ...WHO_KEYS,
+  'ts',
+  'log_seq',
+  'schema_version',
+  'host',
+  'listener',
+  'conn_id',
+]
+
+/** Keys that the encoder turns into others, or leaves out. */
+const TURNED = new Set<string>([
+  ...TAKEN,
   'at',
   'event',
   'who',
@@ -86,6 +99,11 @@ const TURNED = new Set([
   'text_key',
   'values_key',
 ])
+
+/** The same of tcpdp's line. */
+const TAKEN_OF_MESSAGE = new Set<string>([...ADDRESS_KEYS, 'ts', 'conn_id', 'direction'])
+const isTaken = (key: string, who: Who): boolean =>
+  TAKEN_OF_MESSAGE.has(key) || ((key === 'username' || key === 'database') && who[key] !== undefined)
 
 type Scalar = string | number | boolean
 
@@ -270,7 +288,8 @@ class LineEncoder implements Encoder {
   /** tcpdp's line: its keys and no others, hence no number either. */
   #message(flow: FlowFacts, event: MessageEvent): Line {
     let head = this.#open + this.#time(event.at) + this.#messageConstant(flow, event.who)
-    head += this.#pair('direction', event.direction) + this.#fields(event.fields)
+    head += this.#pair('direction', event.direction)
+    for (const key in event.fields) if (!isTaken(key, event.who)) head += this.#pair(key, event.fields[key])
     if (event.text !== undefined) head += this.#text(event.text_key ?? 'query', event.text)
     if (event.values !== undefined) head += this.#values(event.values_key ?? 'bind_values', event.values)
     return { head: head + this.#format.close, tail: '', at: event.at }

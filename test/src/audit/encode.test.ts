@@ -269,6 +269,37 @@ describe('a record as JSON', () => {
   })
 })
 
+describe('keys of the connection and the session', () => {
+  const own = {
+    backend_pid: 9,
+    username: 'x',
+    conn_id: 'x',
+    ts: 'x',
+    log_seq: 9,
+    host: 'x',
+    interface: 'x',
+  }
+  const keysOf = (line: Line): string[] =>
+    [...written(line).matchAll(/[{,]"([a-z_]+)":/g)].map(([, key]) => key as string)
+
+  it('are given once, though an event of a dumper of your own has them too', () => {
+    const keys = keysOf(encoder().encode(flow, { event: 'cancel', at: AT, who, ...own }))
+    expect(keys.filter((key, index) => keys.indexOf(key) !== index)).toEqual([])
+    expect(json({ event: 'cancel', at: AT, who, ...own })).toMatchObject({
+      backend_pid: 7,
+      username: 'app',
+    })
+  })
+
+  it('are given once in a line per message', () => {
+    const fields = { ...own, client_addr: 'x', direction: 'x' }
+    const event: MessageEvent = { event: 'message', at: AT, who, direction: '->', fields }
+    const keys = keysOf(encoder().encode(flow, event))
+    expect(keys.filter((key, index) => keys.indexOf(key) !== index)).toEqual([])
+    expect(json(event)).toMatchObject({ username: 'app', direction: '->', backend_pid: 9 })
+  })
+})
+
 describe('case 51: log forging', () => {
   const nasty = fc.string({ unit: 'binary', maxLength: 40 })
   const lone = fc.constantFrom(
