@@ -13,6 +13,7 @@ import { LongQuery } from './long-body.ts'
 import { type Meaning, meaningOfExecute, meaningsOf } from './meaning.ts'
 import { type CommandBody, markMalformed, openExecution } from './record.ts'
 import { textOf, textStart } from './request-text.ts'
+import { sayCommand } from './said.ts'
 import type { MysqlState } from './state.ts'
 import { Steps } from './steps.ts'
 import { newUser } from './user.ts'
@@ -129,7 +130,7 @@ export const understand = (
       does = meaningOfExecute(ran)
     }
     const { kill } = does
-    if (kill !== undefined) tellKill(state, execution, kill.threadId, kill.scope)
+    if (kill !== undefined) tellKill(state, execution, kill)
     done.push(does)
   }
   command.meanings = done
@@ -239,7 +240,18 @@ const beginOther = (state: MysqlState, command: Command, body: CommandBody): voi
     const nul = bytes.subarray(start, end).indexOf(0)
     execution.text = textOf(state, bytes, start + 1, nul < 0 ? end : start + nul, false)
   } else if (code === COM.PROCESS_KILL) {
-    if (end - start >= 5) tellKill(state, execution, bytes.readUInt32LE(start + 1), 'connection')
+    if (end - start >= 5)
+      tellKill(state, execution, { scope: 'connection', threadId: bytes.readUInt32LE(start + 1) })
     else markMalformed(execution, body)
+  } else sayWhat(state, execution, code, body)
+}
+
+/** Those that no server takes as they are have no text. */
+const sayWhat = (state: MysqlState, execution: Execution, code: number, body: CommandBody): void => {
+  try {
+    const cursor = state.cursor.reset(body.bytes, Math.min(body.start + 1, body.end), body.end)
+    execution.text = sayCommand(code, cursor, state.decoding, state.form)
+  } catch {
+    // a text is all it lacks
   }
 }

@@ -1,4 +1,5 @@
 /** KILL: which session it is for. */
+import type { Kill } from '../../src/sql/scan.ts'
 import type { Execution } from './execution.ts'
 import type { MysqlState } from './state.ts'
 
@@ -11,10 +12,10 @@ export const threadKey = (threadId: number): string => `mysql-thread:${threadId}
 export const tellKill = (
   state: MysqlState,
   execution: Execution,
-  threadId: number | undefined,
-  scope: 'connection' | 'query',
+  { scope, threadId: named, self, user }: Kill,
 ): void => {
   const { link } = state.context
+  const threadId = self ? execution.who.backend_pid : named
   const target = threadId === undefined ? undefined : link.find(threadKey(threadId))
   state.emit({
     event: 'cancel',
@@ -23,6 +24,7 @@ export const tellKill = (
     stmt_seq: execution.seq,
     cancel_scope: scope,
     ...(threadId === undefined ? {} : { target_backend_pid: threadId }),
+    ...(user === undefined ? {} : { target_username: user }),
     ...(target === undefined ? {} : { target_conn_id: target }),
   })
 }

@@ -385,7 +385,6 @@ const settle = (
   }
   onDone(state, head, error)
   onChanges(state, changes)
-  if (code === COM.REGISTER_SLAVE && error === undefined) tellReplication(state, head)
   if (execution !== undefined) state.write(execution, execution.settled, state.now)
   else state.flush()
   nextTurn(state, reply)
@@ -395,12 +394,13 @@ const settle = (
 const tellReplication = (state: MysqlState, head: Command): void => {
   const { execution } = head
   if (execution === undefined) return
-  const { at, who, seq, command } = execution
+  const { at, who, seq, command, text } = execution
   state.emit({
     event: 'replication',
     at,
     who,
     stmt_seq: seq,
+    ...(text === undefined ? {} : { text }),
     ...(command === undefined ? {} : { command }),
   })
   if (isStreamed(head.code)) state.writeOpen(execution)

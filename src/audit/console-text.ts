@@ -132,8 +132,10 @@ export const remarkText = ({ results, warnings, query_attributes: attributes }: 
 }
 
 /** A client that wants another session's statement, or that session, ended. */
-export const cancelText = ({ target_backend_pid: pid, cancel_scope: scope }: Cancel): string => {
+export const cancelText = (event: Cancel): string => {
+  const { target_backend_pid: pid, target_username: user, cancel_scope: scope } = event
   const what = scope === undefined ? 'cancel request' : `kill ${scope}`
+  if (user !== undefined) return `${what} user ${user}`
   if (pid === undefined) return what
   return scope === undefined ? `${what} for ${pid}` : `${what} ${pid}`
 }

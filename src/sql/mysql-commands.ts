@@ -134,11 +134,13 @@ export const parseMysqlDeallocate = (
   return name === undefined ? undefined : { name: fold(name) }
 }
 
-/** Whom a KILL is for; none of the three when that is computed. */
+/** Whom a KILL is for; none of them when that is computed. */
 export interface Kill {
   /** the whole connection is to end, or the statement that it runs */
   readonly scope: 'connection' | 'query'
   readonly threadId?: number
+  /** `CONNECTION_ID()`: the session itself */
+  readonly self?: true
   /** MariaDB's `USER name`: all connections of that user */
   readonly user?: string
   /** MariaDB's `QUERY ID n` */
@@ -157,6 +159,8 @@ export const parseKill = (text: string, options: ScanOptions = {}, statement?: S
     const user = reader.nameOrLiteral()
     return user === undefined ? { scope } : { scope, user }
   }
+  if (!isQueryId && reader.skip('connection_id'))
+    return /^\(\s*\)\s*;?\s*$/.test(reader.rest()) ? { scope, self: true } : { scope }
   const id = Number(reader.numeral() ?? Number.NaN)
   if (!Number.isSafeInteger(id) || !reader.isAtEnd) return { scope }
   return isQueryId ? { scope, queryId: id } : { scope, threadId: id }

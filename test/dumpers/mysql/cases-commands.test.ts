@@ -229,7 +229,7 @@ describe('other commands', () => {
       { command: 'COM_CREATE_DB', text: 'x', rows_affected: 1 },
     ],
     ['DROP_DB', f.dropDb('x'), b.ok(), { command: 'COM_DROP_DB', text: 'x' }],
-    ['REFRESH', f.refresh(1), b.ok(), { command: 'COM_REFRESH' }],
+    ['REFRESH', f.refresh(1), b.ok(), { command: 'COM_REFRESH', text: 'GRANT' }],
     ['SHUTDOWN', f.shutdown(), b.eof(), { command: 'COM_SHUTDOWN' }],
     ['DEBUG', f.debug(), b.eof(), { command: 'COM_DEBUG' }],
     [
@@ -298,7 +298,9 @@ describe('other commands', () => {
       replied(b.err(1236, 'log is gone')),
     ])
     expect(events.map(({ event }) => event)).toEqual(['replication', 'statement.open', 'statement'])
-    expect(events[2]).toMatchObject({ command: 'COM_BINLOG_DUMP', bytes_returned: 14, error_number: 1236 })
+    const text = 'binlog.000001 position 4 server_id 2'
+    expect(events[0]).toMatchObject({ command: 'COM_BINLOG_DUMP', text })
+    expect(events[2]).toMatchObject({ text, bytes_returned: 14, error_number: 1236 })
   })
 
   test('a dump that is refused is no replication', () => {

@@ -187,12 +187,16 @@ describe('the log-in', () => {
       sent(f.processKill(77)),
       replied(b.ok()),
       ...asked('KILL QUERY 77'),
+      ...asked('KILL QUERY CONNECTION_ID()'),
+      ...asked("KILL USER 'bob'"),
     ]
     link.claim('mysql-thread:77', 'victim')
     const events = hold(kill, () => ({ link, connId: 'killer' }))
     expect(ofKind(events, 'cancel')).toMatchObject([
       { target_backend_pid: 77, target_conn_id: 'victim', stmt_seq: 1, cancel_scope: 'connection' },
       { target_backend_pid: 77, target_conn_id: 'victim', stmt_seq: 2, cancel_scope: 'query' },
+      { target_backend_pid: 8, target_conn_id: 'killer', stmt_seq: 3, cancel_scope: 'query' },
+      { target_username: 'bob', stmt_seq: 4, cancel_scope: 'connection' },
     ])
     expect(link.find('mysql-thread:8')).toBeUndefined()
   })

@@ -205,6 +205,11 @@ const CASES: readonly (readonly [string, readonly Turn[], readonly string[]])[] 
     ['1 committed'],
   ],
   [
+    'COM_RESET_CONNECTION',
+    [...BEGIN, sent(f.resetConnection()), replied(b.ok(I))],
+    ['1 rolled_back reset_connection'],
+  ],
+  [
     'XA PREPARE outlives the session',
     [...asked("xa start 'q'", T), ...asked("xa end 'q'", T), ...asked("xa prepare 'q'", T)],
     ['1 unknown prepared'],

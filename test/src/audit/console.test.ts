@@ -169,6 +169,11 @@ describe('the console form of MySQL', () => {
       { event: 'cancel', ...base, target_backend_pid: 7, cancel_scope: 'query' },
       '! kill query 7',
     ],
+    [
+      'a kill of a user',
+      { event: 'cancel', ...base, target_username: 'bob', cancel_scope: 'connection' },
+      '! kill connection user bob',
+    ],
   ])('shows %s', (_, event, expected) => {
     expect(shown(event)).toContain(expected)
   })

@@ -104,7 +104,9 @@ describe('parseKill', () => {
     ['kill soft query id 9', { scope: 'query', queryId: 9 }],
     ['kill hard connection user bob', { scope: 'connection', user: 'bob' }],
     ["kill query user 'bob'@'%'", { scope: 'query', user: 'bob' }],
-    ['kill connection_id()', { scope: 'connection' }],
+    ['kill connection_id()', { scope: 'connection', self: true }],
+    ['kill query CONNECTION_ID( ) ;', { scope: 'query', self: true }],
+    ['kill connection_id() + 1', { scope: 'connection' }],
     ['kill query 1 + 1', { scope: 'query' }],
     ['select kill', undefined],
   ])
