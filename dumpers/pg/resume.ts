@@ -12,10 +12,12 @@
 import type { AuditEvent, Prepare, Statement } from '../../src/event.ts'
 import type { Bytes, Direction } from '../../src/flow.ts'
 import { shortString } from '../../src/framing/short-strings.ts'
+import { SeriesSearch } from '../common/series-search.ts'
+import { looksLikeTls } from '../common/tls-record.ts'
 import type { Command } from './commands.ts'
 import { B, F } from './messages.ts'
 import { giveUp } from './requests.ts'
-import { MAX_SERIES, readSeries } from './series.ts'
+import { readSeries } from './series.ts'
 import type { PgState } from './state.ts'
 
 /** What a resumption does with the session's wires. */
@@ -34,8 +36,6 @@ export interface Wire {
   readonly skipped: number
 }
 
-const NOTHING: Bytes = Buffer.alloc(0)
-
 export class Resume {
   readonly #state: PgState
   readonly #wire: Wire
@@ -51,12 +51,15 @@ export class Resume {
   #tried = 0
   /** that the client seems to speak TLS was told */
   #isTold = false
-  /** bytes of the client that may become a series of messages */
-  #series: Bytes = NOTHING
+  readonly #search: SeriesSearch
 
   constructor(state: PgState, wire: Wire, lost: Readonly<Record<Direction, boolean>>) {
     this.#state = state
     this.#wire = wire
+    this.#search = new SeriesSearch(
+      (bytes) => readSeries(bytes, state.cursor),
+      (bytes) => wire.skip('frontend', bytes),
+    )
     this.#lost = { ...lost }
     // a loss that is noticed late has had its answer
     this.#idle =
@@ -74,7 +77,7 @@ export class Resume {
 
   /** bytes of memory held for it */
   get held(): number {
-    return this.#series.length
+    return this.#search.held
   }
 
   isLost(side: Direction): boolean {
@@ -99,7 +102,7 @@ export class Resume {
     // what was confirmed was sent, though its outcome is lost
     else if (this.#isConfirmed) this.#lost.frontend = false
     this.abort()
-    this.#dropSeries()
+    this.#search.drop()
     this.#lost[from] = true
     if (from === 'backend') this.#idle = false
     this.#wire.stop(from)
@@ -109,7 +112,7 @@ export class Resume {
   }
 
   close(): void {
-    if (!this.#inTrial) this.#dropSeries()
+    if (!this.#inTrial) this.#search.drop()
     else if (this.#isSettled()) this.#commit()
     else this.abort()
   }
@@ -188,39 +191,26 @@ export class Resume {
       this.#begin()
       this.#try(chunk)
     } else if (!this.#lost.backend && !this.#idle) {
-      this.#dropSeries()
+      this.#search.drop()
       this.#wire.skip('frontend', chunk.length)
     } else this.#look(chunk)
   }
 
   #feedBackend(chunk: Bytes): void {
-    if (!this.#inTrial) this.#dropSeries()
+    if (!this.#inTrial) this.#search.drop()
     if (this.#lost.backend && !this.#inTrial) this.#wire.skip('backend', chunk.length)
     else this.#wire.pass('backend', chunk)
   }
 
   /** Does this chunk, or what came before together with it, read as messages? */
   #look(chunk: Bytes): void {
-    const { cursor } = this.#state
-    let bytes = this.#series.length === 0 ? chunk : Buffer.concat([this.#series, chunk])
-    let judged = bytes.length > MAX_SERIES ? 'none' : readSeries(bytes, cursor)
-    if (judged === 'none' && this.#series.length > 0) {
-      this.#dropSeries()
-      bytes = chunk
-      judged = readSeries(bytes, cursor)
-    }
-    if (judged === 'partial') {
-      this.#series = bytes === chunk ? Buffer.from(bytes) : bytes
-      return
-    }
-    this.#series = NOTHING
-    if (judged === 'none') {
-      this.#tellTls(bytes)
-      this.#wire.skip('frontend', bytes.length)
+    const series = this.#search.look(chunk)
+    if (series === undefined) {
+      if (this.#search.held === 0) this.#tellTls(chunk)
       return
     }
     this.#begin()
-    this.#try(bytes)
+    this.#try(series)
   }
 
   /** Passes bytes of the client on; those of a guess that turns out wrong by them are counted once. */
@@ -233,15 +223,10 @@ export class Resume {
 
   /** Nothing will ever be read of such a session, which its user should know. It is looked at even so. */
   #tellTls(bytes: Bytes): void {
-    if (this.#isTold || !this.#lost.backend || !isTls(bytes)) return
+    if (this.#isTold || !this.#lost.backend || !looksLikeTls(bytes)) return
     this.#isTold = true
     const { identity, now, out } = this.#state
     out.push({ event: 'gap', at: now, who: identity.who, gap_reason: 'tls', detail: 'looks like TLS' })
-  }
-
-  #dropSeries(): void {
-    this.#wire.skip('frontend', this.#series.length)
-    this.#series = NOTHING
   }
 
   #begin(): void {
@@ -298,20 +283,6 @@ export class Resume {
     this.#state.prepared.clear()
     this.#state.forgetSkipped()
   }
-}
-
-const TLS_HEADER = 5
-const TLS_MAX_RECORD = 16_640
-
-/**
- * Do the bytes begin with a TLS record: uint8 type 20 to 23, uint16 version 3.0 to 3.4, uint16 length?
- * {@link https://www.rfc-editor.org/rfc/rfc8446#section-5.1}
- */
-const isTls = (bytes: Bytes): boolean => {
-  if (bytes.length < TLS_HEADER) return false
-  const [type = 0, major = 0, minor = 0] = bytes
-  const length = bytes.readUInt16BE(3)
-  return type >= 20 && type <= 23 && major === 3 && minor <= 4 && length > 0 && length <= TLS_MAX_RECORD
 }
 
 /** Replies that come at any time. */

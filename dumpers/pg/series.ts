@@ -1,6 +1,7 @@
 /** Recognises the messages of a client where nobody knows whether bytes begin with one. */
 import type { Bytes } from '../../src/flow.ts'
 import type { Cursor } from '../../src/framing/cursor.ts'
+import { MAX_SERIES, type Series } from '../common/series-search.ts'
 import {
   decodeBind,
   decodeExecute,
@@ -11,15 +12,7 @@ import {
 } from './decode.ts'
 import { F } from './messages.ts'
 
-/** Longest run of bytes that is looked at, and kept, before its last message is complete. */
-export const MAX_SERIES = 262_144
 const HEADER = 5
-
-/**
- * What bytes look like: `whole` messages and nothing else; `partial`, whole ones and the beginning of
- * another; or `none`, no messages of a client that is logged in (copied data could be anything: `none`).
- */
-export type Series = 'whole' | 'partial' | 'none'
 
 /** Reads one body; throws when it is anything but a message of that type, to its last byte. */
 const readBody = (type: number, body: Cursor): void => {
@@ -53,7 +46,7 @@ const TYPES: ReadonlySet<number> = new Set([
   ...[F.FunctionCall, F.Sync, F.Flush, F.Terminate],
 ])
 
-/** Judges bytes that a client sent, from their first one on. */
+/** Judges bytes that a client sent, from their first one on; copied data could be anything: `none`. */
 export const readSeries = (bytes: Bytes, cursor: Cursor): Series => {
   for (let at = 0; at < bytes.length; ) {
     if (!TYPES.has(bytes[at] as number)) return 'none'

@@ -19,6 +19,7 @@ import type { Bytes, Direction, Micros } from '../../src/flow.ts'
 import type { FrameHandler } from '../../src/framing/framer.ts'
 import { ANSWER, PgFramer, STARTUP } from '../../src/framing/pg.ts'
 import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
+import { type GapFacts, gapEvent } from '../common/gap-event.ts'
 import type { LongText } from '../common/long-text.ts'
 import type { LongBind } from './bound-values.ts'
 import { decodeErrorResponse, decodeStartup } from './decode.ts'
@@ -308,6 +309,11 @@ export class PgSession implements Session {
   #unknown(from: Direction): void {
     if (this.#resume?.inTrial === true) this.#resume.abort()
     if (this.#unknownTold || this.#resume !== undefined) return
+    if (this.#phase === 'startup' || this.#phase === 'asking') {
+      // a server that begins like this speaks another protocol
+      this.#stop('foreign')
+      return
+    }
     this.#unknownTold = true
     this.#gap(from, 'framing', { detail: 'unknown message type' })
   }
@@ -425,21 +431,9 @@ export class PgSession implements Session {
     if (from === 'backend' && this.#phase === 'ready') requests.giveUp(this.#state, 'replies_lost')
   }
 
-  #gap(
-    from: Direction | undefined,
-    reason: GapReason,
-    more: { readonly gap_bytes?: number; readonly detail?: string } = {},
-  ): void {
-    const { identity, now } = this.#state
-    const direction = from === undefined ? {} : ({ direction: from === 'frontend' ? '->' : '<-' } as const)
-    this.#state.out.push({
-      event: 'gap',
-      at: now,
-      who: identity.who,
-      gap_reason: reason,
-      ...direction,
-      ...more,
-    })
+  #gap(from: Direction | undefined, reason: GapReason, facts?: GapFacts): void {
+    const { identity, now, out } = this.#state
+    out.push(gapEvent(now, identity.who, reason, from, facts))
   }
 
   #count(from: Direction, bytes: number): void {

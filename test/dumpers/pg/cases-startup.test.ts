@@ -133,6 +133,14 @@ describe('case 5', () => {
     ])
   })
 
+  test('case 57: a server of MySQL is foreign, once', () => {
+    const greeting = Buffer.from('\x4a\0\0\0\x0a5.5.5-10.11.6-MariaDB\0abcd12345678\0', 'latin1')
+    const login = Buffer.from('\x20\0\0\x01\x85\xa6\x3f\x20', 'latin1')
+    const events = hold([answered(greeting), sent(login), answered(greeting)])
+    expect(events).toMatchObject([{ event: 'gap', gap_reason: 'foreign' }])
+    expect(events).toHaveLength(1)
+  })
+
   test('case 5: a version that PostgreSQL has not', () => {
     const events = hold([
       sent(untyped(Buffer.concat([int32(0x00020000), Buffer.alloc(296)])), f.query('DROP TABLE a')),
