@@ -11,6 +11,7 @@ import { judge, play, type Scenario } from '../support/my-scenario.ts'
 import { COMMANDS } from '../support/my-scenarios-commands.ts'
 import { FILES } from '../support/my-scenarios-files.ts'
 import { FRAMES } from '../support/my-scenarios-frames.ts'
+import { LOGINS } from '../support/my-scenarios-logins.ts'
 import { SESSIONS } from '../support/my-scenarios-sessions.ts'
 import { STATEMENTS } from '../support/my-scenarios-statements.ts'
 import type { MyServer } from '../support/my-server.ts'
@@ -41,11 +42,16 @@ const GROUPS: readonly (readonly [string, readonly Scenario[]])[] = [
   ['cases 32 to 36, 47, 66, 69: statements', STATEMENTS],
   ['cases 42, 48: files', FILES],
   ['cases 28, 39 to 41, 44, 49: sessions', SESSIONS],
+  ['cases 28, 63, 64: log-ins', LOGINS],
   ['cases 37, 38, 61: packets and frames', FRAMES],
 ]
 
 const countOf = (records: readonly AuditRecord[], event: string): number =>
   records.filter((record) => record.event === event).length
+
+/** Control characters by their symbols. */
+const visible = (line: string): string =>
+  line.replace(/[\0-\x1f]/g, (char) => String.fromCharCode(0x2400 + char.charCodeAt(0)))
 
 type Log = Parameters<typeof judge>[2]
 
@@ -84,7 +90,7 @@ for (const [name, start] of SERVERS) {
           if (client === undefined || client instanceof Error) throw client
           const habits = { hidesCursors: name === 'mysql56' }
           const { lines, again, findings } = judge(scenario, client, log, habits)
-          told.push(`# ${title}\n`, ...lines.map((line) => `${line.replaceAll('\0', '␀')}\n`), '\n')
+          told.push(`# ${title}\n`, ...lines.map((line) => `${visible(line)}\n`), '\n')
           expect(findings).toEqual([])
           expect(again).toEqual(lines)
         },

@@ -35,6 +35,8 @@ export class HostileClient {
   heard = ''
   /** the packets */
   readonly packets: Heard[] = []
+  /** what is sent next is the last: this side is closed behind it */
+  endsNext = false
   /** as a proxy sees it */
   address = ''
   #isCompressed = false
@@ -61,12 +63,13 @@ export class HostileClient {
       else this.#framer.feed(chunk)
     })
     socket.on('error', () => {})
+    socket.on('end', () => socket.end())
     socket.on('close', () => this.#hear('$'))
   }
 
   /** Connects, and waits for nothing else. */
   static async connect(port: number): Promise<HostileClient> {
-    const socket = connect(port, '127.0.0.1')
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     const client = new HostileClient(socket)
     await once(socket, 'connect')
     client.address = `127.0.0.1:${socket.localPort}`
@@ -81,7 +84,8 @@ export class HostileClient {
   /** Sends it as it is, whatever was agreed on. */
   send(bytes: Bytes): void {
     this.turns.push({ from: 'frontend', bytes })
-    this.#socket.write(bytes)
+    if (this.endsNext) this.#socket.end(bytes)
+    else this.#socket.write(bytes)
   }
 
   /**

@@ -136,6 +136,9 @@ const kindOf = (record: AuditRecord): Kind => {
   return kinds[record.protocol ?? ''] ?? 'command'
 }
 
+/** Commands whose text is a name, which the log has too. */
+const NAMED = new Set(['COM_INIT_DB', 'COM_FIELD_LIST', 'COM_CREATE_DB', 'COM_DROP_DB'])
+
 /** Of a database: MariaDB logs this in the place of its name. */
 const ACCESS_DENIED = 1044
 
@@ -146,6 +149,7 @@ const isCommand = (record: AuditRecord, line: GeneralLogEntry): boolean => {
   if (command === 'COM_CHANGE_USER') return line.text.startsWith(`${record.new_username ?? ''}@`)
   const mayBeDenied = record.error_number === ACCESS_DENIED || record.outcome === 'unknown'
   if (mayBeDenied && line.text.startsWith('Access denied')) return true
+  if (!NAMED.has(String(command))) return true
   return record.query === undefined || /[^ -~]/.test(record.query) || line.text.startsWith(record.query)
 }
 
@@ -310,6 +314,8 @@ const compareLogin = (lines: readonly GeneralLogEntry[], records: readonly Audit
   const login = records.find(({ event }) => event === 'session.auth')
   if (connect && !login) return [`no session.auth for ${shownLine(connect)}`]
   if (!login) return []
+  // it was refused before the server looked at who it was
+  if (login.outcome === 'error' && user === undefined) return []
   const ours = `${login.username ?? ''} ${login.database ?? ''}`
   return ours === `${user} ${database}` ? [] : [`session.auth of ${ours} for ${shownLine(connect)}`]
 }

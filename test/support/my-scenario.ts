@@ -30,6 +30,8 @@ export interface Scenario {
   /** the answer to it */
   readonly opened?: RegExp
   readonly isCompressed?: boolean
+  /** the last step's bytes are the client's last: it waits for their answer with its side closed */
+  readonly isHalfClosed?: boolean
   /** its bytes are compressed frames already */
   readonly isFramed?: boolean
   readonly steps: readonly Step[]
@@ -89,6 +91,7 @@ export const play = async (port: number, scenario: Scenario): Promise<HostileCli
     if (scenario.isCompressed) client.compress()
     for (const [bytes, wanted] of scenario.steps) {
       const talk = { thread: threadOf(client), ids: idsOf(client) }
+      client.endsNext = scenario.isHalfClosed === true && wanted === scenario.steps.at(-1)?.[1]
       await client.ask(typeof bytes === 'function' ? bytes(talk) : bytes, wanted, scenario.isFramed)
     }
     await client.leave(QUIT)
@@ -111,6 +114,14 @@ const textOf = (text: unknown): string | undefined => {
   return `${written.slice(0, LONGEST)}…`
 }
 
+/** Commands whose text is a name. */
+const NAMED: ReadonlySet<unknown> = new Set([
+  'COM_INIT_DB',
+  'COM_FIELD_LIST',
+  'COM_CREATE_DB',
+  'COM_DROP_DB',
+])
+
 const partsOf = (record: Plain): unknown[] => {
   const { event } = record
   const values = record.bind_values ?? record.values ?? record.rows
@@ -125,7 +136,9 @@ const partsOf = (record: Plain): unknown[] => {
     record.infile_bytes,
     record.gap_reason,
     record.detail,
-    textOf(record.query ?? record.text),
+    record.command === undefined || NAMED.has(record.command)
+      ? textOf(record.query ?? record.text)
+      : undefined,
     executed && `= ${executed}`,
     values && JSON.stringify(values),
     event === 'gap' ? undefined : record.reason,

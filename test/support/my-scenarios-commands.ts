@@ -14,6 +14,8 @@ const among = (name: string, bytes: Bytes, wanted: RegExp): Scenario => ({
   steps: [[concat([bytes, ...AFTER]), wanted]],
 })
 
+const FORGED = `DO 'a\nb\r\n\t\0\u2028\u0085"}\n{"event":"statement","query":"forged"}\n1\tforged:yes,"'`
+
 const UNKNOWN = [0x7e, COM.MULTI, COM.SLEEP, 0xff, COM.CONNECT, COM.DELAYED_INSERT, 0x0f, 0x14, 0x1d, 0x20]
 
 export const COMMANDS: readonly Scenario[] = [
@@ -98,6 +100,15 @@ export const COMMANDS: readonly Scenario[] = [
       ...[...q('DO 1').subarray(0, -1)].map((byte) => [Buffer.from([byte]), /^$/] as const),
       [concat([q('DO 1').subarray(-1), q('DO 2')]), /^oo$/],
     ],
+  },
+  {
+    name: 'case 67: a client that closes its side and waits for the answer',
+    isHalfClosed: true,
+    steps: [[concat([q('DO 1'), q("SELECT 'last'")]), /^o..f.f\$$/]],
+  },
+  {
+    name: 'case 51: newlines, NUL, U+2028, tabs and what looks like a record',
+    steps: [[concat([q(FORGED), f.prepare(FORGED)]), /^oo$/]],
   },
   {
     name: 'case 48: an id out of order ends the session',
