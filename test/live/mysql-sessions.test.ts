@@ -285,7 +285,9 @@ await describeLive('replication from MariaDB', ['mariadb'], () => {
     const registered = await found({ event: 'statement', command: 'COM_REGISTER_SLAVE', conn_id })
     expect(registered).toMatchObject({ outcome: 'success' })
     expect(registered.query).toMatch(/^server_id \d+ port \d+/)
-    expect(records.filter(({ event, conn_id: id }) => event === 'replication' && id === conn_id).length).toBe(1)
+    expect(
+      records.filter(({ event, conn_id: id }) => event === 'replication' && id === conn_id).length,
+    ).toBe(1)
     expect(records.filter(({ event }) => event === 'gap')).toEqual([])
   })
 })
