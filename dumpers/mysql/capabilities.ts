@@ -180,6 +180,8 @@ export const TYPE = {
   DATETIME2: 18,
   TIME2: 19,
   VECTOR: 242,
+  INVALID: 243,
+  BOOL: 244,
   JSON: 245,
   NEWDECIMAL: 246,
   ENUM: 247,

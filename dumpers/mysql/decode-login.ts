@@ -108,8 +108,8 @@ const skipSecret = (body: MysqlCursor, capabilities: Capabilities): void => {
 }
 
 /**
- * lenenc length, and in it lenenc name, lenenc value … What is broken is left out, be it inside or the length
- * itself: MariaDB takes the log-in (10.11 was asked), and logs no more of it either.
+ * lenenc length, and in it lenenc name, lenenc value … What is broken is left out, be it inside or the
+ * length itself: MariaDB takes the log-in (10.11 was asked), and logs no more of it either.
  */
 const readAttributes = (body: MysqlCursor): readonly Bytes[] => {
   if (body.left === 0) return NO_ATTRIBUTES
@@ -167,7 +167,7 @@ export const decodeHandshakeResponse = (
 
 type Rest = Pick<HandshakeResponse, 'database' | 'authPlugin' | 'connectAttrs' | 'zstdLevel'>
 
-/** What stands behind the user's name, up to where it breaks: servers take some that do (both were asked). */
+/** What stands behind the user's name, up to where it breaks: servers take some that do (two were asked). */
 const readRest = (body: MysqlCursor, capabilities: Capabilities): Rest => {
   let database: Bytes | undefined
   let authPlugin: string | undefined

@@ -11,9 +11,10 @@ import type { Bytes } from '../../src/flow.ts'
 import type { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
 import { shortAscii } from '../../src/framing/short-strings.ts'
 import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
+import { TYPE } from './capabilities.ts'
 import { readDate, readDatetime, readTime } from './values-datetime.ts'
 import { formatDouble, formatFloat, readLonglong } from './values-numeric.ts'
-import { COLUMN, isBinary, UNSIGNED_FLAG, wireSize } from './values-types.ts'
+import { isBinary, UNSIGNED_FLAG, wireSize } from './values-types.ts'
 
 /** In a bulk execution, in the place of a value: the column's default. */
 export const DEFAULT_MARK = '\\DEFAULT'
@@ -56,10 +57,10 @@ const textOf = (bytes: Bytes, start: number, end: number, by: TextDecoding, cut:
 
 /** Types whose code means a text, or a number spelt as one. */
 const isText = (code: number): boolean =>
-  code === COLUMN.VARCHAR ||
-  code === 0 ||
-  code === COLUMN.JSON ||
-  (code > COLUMN.JSON && code <= COLUMN.STRING)
+  code === TYPE.VARCHAR ||
+  code === TYPE.DECIMAL ||
+  code === TYPE.JSON ||
+  (code > TYPE.JSON && code <= TYPE.STRING)
 
 /** Bytes of a value that came behind its length, as text. `cut`: they are its first ones. */
 export const showBytes = (
@@ -93,15 +94,15 @@ const readTemporal = (
   mariadb: boolean,
 ): string | undefined => {
   switch (code) {
-    case COLUMN.DATE:
+    case TYPE.DATE:
       return readDate(body, length)
-    case COLUMN.NEWDATE:
+    case TYPE.NEWDATE:
       // MySQL 5.6 takes it for a string
       return mariadb ? readDate(body, length) : undefined
-    case COLUMN.TIME:
+    case TYPE.TIME:
       return readTime(body, length)
-    case COLUMN.DATETIME:
-    case COLUMN.TIMESTAMP:
+    case TYPE.DATETIME:
+    case TYPE.TIMESTAMP:
       return readDatetime(body, length)
     default:
       return undefined
@@ -127,17 +128,17 @@ export const showEncoded = (
 export const readFixed = (body: MysqlCursor, type: number): string => {
   const unsigned = (type & UNSIGNED_FLAG) !== 0
   switch (type & 0xff) {
-    case COLUMN.TINY:
+    case TYPE.TINY:
       return String(unsigned ? body.uint8() : body.int8())
-    case COLUMN.SHORT:
+    case TYPE.SHORT:
       return String(unsigned ? body.uint16() : body.int16())
-    case COLUMN.LONG:
+    case TYPE.LONG:
       return String(unsigned ? body.uint32() : body.int32())
-    case COLUMN.LONGLONG:
+    case TYPE.LONGLONG:
       return readLonglong(body, unsigned)
-    case COLUMN.FLOAT:
+    case TYPE.FLOAT:
       return formatFloat(body.float32())
-    case COLUMN.DOUBLE:
+    case TYPE.DOUBLE:
       return formatDouble(body.float64())
     default:
       throw body.invalid('not a type of fixed size')

@@ -151,14 +151,14 @@ describe('shows', () => {
 })
 
 test('names types as MySQL does, in lower case', () => {
-  expect([8 | UNSIGNED, 253, 12, 252, 0, 246, 17, 255, 245].map(columnTypeName)).toEqual([
+  expect([8 | UNSIGNED, 253, 12, 252, 0, 246, 20, 255, 245].map(columnTypeName)).toEqual([
     'longlong unsigned',
     'var_string',
     'datetime',
     'blob',
     'decimal',
     'newdecimal',
-    'type 17',
+    'type 20',
     'geometry',
     'json',
   ])
