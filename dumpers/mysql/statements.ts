@@ -108,7 +108,7 @@ export class StatementStore {
     return prepared
   }
 
-  /** Preparing failed: MariaDB then has no last statement. */
+  /** Preparing failed: MariaDB then has no last statement. Or nobody saw which one it is. */
   failed(): void {
     this.#last = undefined
   }

@@ -15,6 +15,7 @@ const ONE_BYTE = 0xfb
 export const ranUnseen = (state: MysqlState, { code, execution, meanings }: Command): void => {
   const { identity } = state
   if (code === COM.INIT_DB || code === COM.DROP_DB) identity.set('database', undefined)
+  else if (code === COM.STMT_PREPARE) state.prepared.failed()
   else if (code === COM.CHANGE_USER || code === COM.RESET_CONNECTION) {
     state.forgetCharset()
     state.names.clear()
@@ -46,6 +47,7 @@ export const commandsUnseen = (state: MysqlState, bytes: number): void => {
     state.file = undefined
   }
   textUnseen(state)
+  prepared.failed()
   if (bytes >= MIN_LONG_DATA) prepared.doubtLong()
 }
 

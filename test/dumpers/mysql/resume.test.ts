@@ -5,6 +5,7 @@ import {
   CLIENT_DEPRECATE_EOF,
   CLIENT_QUERY_ATTRIBUTES,
 } from '../../../dumpers/mysql/capabilities.ts'
+import { LAST_STATEMENT } from '../../../dumpers/mysql/statements.ts'
 import { ofKind, type Turn } from '../../support/canonical.ts'
 import {
   answered,
@@ -149,6 +150,21 @@ describe('bytes lost within a command', () => {
 })
 
 describe('lost replies', () => {
+  test('to a PREPARE: an execution of the last one prepared is not given the text of the one before', () => {
+    const execute = f.execute(LAST_STATEMENT, [longParam(4)])
+    const events = run(
+      ...LOGIN,
+      sent(f.prepare('select ?')),
+      replied(...prepared(1, 1, ['a'])),
+      sent(f.prepare('delete ?'), execute),
+      lost('backend', 40),
+    )
+    const [, second, execution] = events.filter(({ stmt_seq }) => stmt_seq !== undefined)
+    expect(second).toMatchObject({ event: 'prepare', text: 'delete ?', outcome: 'unknown' })
+    expect(execution).toMatchObject({ event: 'statement', outcome: 'unknown', stmt_seq: 3 })
+    expect(execution).not.toHaveProperty('text', 'select ?')
+  })
+
   test('leave the outcome unknown, and cost no other', () => {
     const events = run(...LOGIN, sent(f.query('do 1')), lost('backend'), ...asked('do 2'), ...asked('do 3'))
     expect(told(events)).toEqual([
