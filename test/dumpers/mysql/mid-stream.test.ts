@@ -1,6 +1,8 @@
 /** Connections of which nobody saw the log-in: what they agreed on is found out by what is sent. */
 import { describe, expect, test } from 'vitest'
-import { ofKind } from '../../support/canonical.ts'
+import { MysqlSession } from '../../../dumpers/mysql/session.ts'
+import type { AuditEvent } from '../../../src/event.ts'
+import { canonical, ofKind, openContext } from '../../support/canonical.ts'
 import {
   answered,
   asked,
@@ -111,6 +113,23 @@ describe('a connection of which nobody saw the log-in', () => {
       ['do 1', 'success', true],
       [long, 'success', true],
     ])
+  })
+
+  test('whose client never waits for an answer', () => {
+    const session = new MysqlSession(openContext())
+    session.midStream(1)
+    const given: AuditEvent[] = [...session.feed('frontend', f.query('do 0'), 2)]
+    for (let n = 1; n <= 300; n++) {
+      given.push(...session.feed('frontend', f.query(`do ${n}`), 2 * n + 1))
+      given.push(...session.feed('backend', packets(1, b.ok()), 2 * n + 2))
+    }
+    expect(given.length).toBeGreaterThan(250)
+    given.push(...session.close(1000))
+    const outcomes = ofKind(
+      given.map((event) => canonical(event)),
+      'statement',
+    ).map((one) => one.outcome)
+    expect(outcomes).toEqual([...Array(300).fill('success'), 'unknown'])
   })
 
   test('begins within a packet', () => {
