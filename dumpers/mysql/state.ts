@@ -13,10 +13,9 @@ import { Command, EMPTY_PACKET } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
 import type { LocalFile } from './infile.ts'
-import type { Meaning } from './meaning.ts'
 import { SqlNames } from './sql-names.ts'
 import { StatementStore } from './statements.ts'
-import { Transaction, type TransactionVerb } from './transaction.ts'
+import { Transaction } from './transaction.ts'
 
 /** Prepared statements may hold this many times `maxQueryBytes` per session; so may open cursors. */
 const STORE_FACTOR = 4
@@ -283,12 +282,6 @@ export class MysqlState {
 
   get mariadb(): boolean {
     return this.#mariadb
-  }
-
-  /** The verb of an execution's next result: texts of several statements give theirs in order. */
-  verbOf(execution: Execution, meanings: readonly Meaning[] | undefined): TransactionVerb | undefined {
-    if (meanings === undefined) return undefined
-    return meanings[Math.min(execution.results, meanings.length - 1)]?.verb
   }
 
   text(bytes: Bytes): string {

@@ -57,8 +57,6 @@ export class StatementStore {
   #longBytes = 0
   /** something is known since all was forgotten */
   #isKnown = false
-  /** statements were given up of which nothing is known any more */
-  forgot = false
   /** {@link LAST_STATEMENT} is understood: MariaDB alone does */
   knowsLast = true
 
@@ -143,7 +141,6 @@ export class StatementStore {
     this.#bytes = 0
     this.#longs = 0
     this.#longBytes = 0
-    this.forgot = false
   }
 
   /**
@@ -262,7 +259,6 @@ export class StatementStore {
     if (this.#stubs.size <= MAX_STUBS) return true
     const forgotten = this.#stubOrder.shift(this.#isStub)
     if (forgotten !== undefined) this.#drop(forgotten.id)
-    this.forgot = true
     return true
   }
 }
