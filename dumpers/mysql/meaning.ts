@@ -4,6 +4,7 @@
  */
 import type { QueryText } from '../../src/event.ts'
 import {
+  type ClientCharset,
   endsNoTransaction,
   type Kill,
   mysqlTransactionVerb,
@@ -28,7 +29,7 @@ export interface Meaning {
   /** USE: the database */
   readonly database: string | undefined
   /** SET NAMES and its like: the character set */
-  readonly charset: string | undefined
+  readonly charset: ClientCharset | undefined
   /** PREPARE: the name, and its text when that is written down */
   readonly prepares: { readonly name: string; readonly text: string | undefined } | undefined
   /** EXECUTE: the name; EXECUTE IMMEDIATE: the text, when that is written down */
@@ -111,7 +112,7 @@ const readMeaning = (text: QueryText, statement: SqlStatement): Meaning => {
   return {
     verb,
     database: first === 'use' ? parseUse(written, text, statement) : undefined,
-    charset: first === 'set' ? parseSetNames(written, text, statement)?.charset : undefined,
+    charset: first === 'set' ? parseSetNames(written, text, statement) : undefined,
     prepares: prepared && { name: prepared.name, text: writtenDown(prepared.from) },
     executes: immediate
       ? { text: writtenDown(immediate.from) }

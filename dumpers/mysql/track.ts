@@ -1,5 +1,6 @@
 /** What a reply that says OK changes: database, character set, names, transaction. */
 import type { ChangeUser, QueryText, ServerError } from '../../src/event.ts'
+import type { ClientCharset } from '../../src/sql/scan.ts'
 import { formOf } from '../common/query-text.ts'
 import {
   COM,
@@ -9,6 +10,7 @@ import {
   SERVER_STATUS_IN_TRANS,
   SERVER_STATUS_NO_BACKSLASH_ESCAPES,
 } from './capabilities.ts'
+import { charsetOfCollation } from './charsets.ts'
 import type { Command } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { takeUser } from './login.ts'
@@ -85,7 +87,7 @@ export const onDone = (state: MysqlState, command: Command, error: ServerError |
 const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined): void => {
   const { database, charset, prepares, deallocates } = meaning
   if (database !== undefined) state.identity.set('database', database)
-  if (charset !== undefined) state.setCharset(charset === 'default' ? state.serverCharset : charset)
+  if (charset !== undefined) setClientCharset(state, charset)
   if (prepares?.text !== undefined && text !== undefined)
     state.names.set(prepares.name, {
       ...formOf(text),
@@ -93,6 +95,14 @@ const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined)
     })
   else if (prepares !== undefined) state.names.delete(prepares.name)
   if (deallocates !== undefined) state.names.delete(deallocates)
+}
+
+/** What is computed, or a default, is known by the session tracker alone. */
+const setClientCharset = (state: MysqlState, { charset, collation }: ClientCharset): void => {
+  const { server_version: version } = state.identity.who
+  const name = collation === undefined ? charset : charsetOfCollation(collation, state.mariadb, version)
+  if (name === undefined) state.forgetCharset()
+  else state.setCharset(name)
 }
 
 /** COM_RESET_CONNECTION succeeded. */

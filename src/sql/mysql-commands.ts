@@ -20,20 +20,28 @@ export const parseUse = (text: string, options: ScanOptions = {}, statement?: Sp
 
 /**
  * `SET NAMES x`, `SET CHARACTER SET x`, `SET [SESSION] character_set_client = x` in any of its spellings and
- * among other assignments: the character set that the client's texts are in from then on, in lower case,
- * `default` for the server's own. Undefined too when it is not written but computed.
+ * among other assignments: the character set that the client's texts are in from then on.
  */
 export const parseSetNames = (
   text: string,
   options: ScanOptions = {},
   statement?: Span,
-): { readonly charset: string } | undefined => {
+): ClientCharset | undefined => {
   const reader = read(text, options, statement)
   if (!reader.skip('set') || !CLIENT_CHARSET.test(reader.rest())) return undefined
-  let charset: string | undefined
+  let charset: ClientCharset | undefined
   do charset = clientCharset(reader) ?? charset
   while (reader.skipToComma())
-  return charset === undefined ? undefined : { charset: fold(charset) }
+  return charset
+}
+
+/**
+ * A character set by its name in lower case, or by the id of a collation; neither, when it is computed or a
+ * default, which is a variable of the server's.
+ */
+export interface ClientCharset {
+  readonly charset?: string
+  readonly collation?: number
 }
 
 /** Nothing spells these names otherwise; most assignments need no closer look. */
@@ -41,7 +49,7 @@ const CLIENT_CHARSET = /names|charset|character/i
 const AUTOCOMMIT = /autocommit|password/i
 
 /** One assignment's. */
-const clientCharset = (reader: Reader): string | undefined => {
+const clientCharset = (reader: Reader): ClientCharset | undefined => {
   if (reader.skip('names') || reader.skip('charset')) return value(reader)
   if (reader.skip('character')) return reader.skip('set') ? value(reader) : undefined
   if (!namesSessionVariable(reader)) return undefined
@@ -60,9 +68,12 @@ const namesSessionVariable = (reader: Reader): boolean => {
   return true
 }
 
-const value = (reader: Reader): string | undefined => {
-  const isExpression = reader.isCharacter('@') || reader.isCharacter('(')
-  return isExpression ? undefined : reader.nameOrLiteral()
+const value = (reader: Reader): ClientCharset => {
+  const collation = reader.numeral()
+  const name = collation === undefined ? fold(reader.nameOrLiteral() ?? 'default') : ''
+  if (!reader.isAtEnd && !reader.isCharacter(',') && !reader.is('collate')) return {}
+  if (collation !== undefined) return { collation: Number(collation) }
+  return name === 'default' ? {} : { charset: name }
 }
 
 /** The text of a prepared statement: written down, or in a user variable (without `@`, in lower case). */

@@ -19,6 +19,7 @@ export { hasBackslashEscapes, Lexer, type ScanOptions, type Span, type TokenKind
 export { identifierName, literalValue, readLiteral } from './literal.ts'
 export type { Literal } from './literal-builder.ts'
 export {
+  type ClientCharset,
   endsNoTransaction,
   type Kill,
   type MysqlTransactionVerb,

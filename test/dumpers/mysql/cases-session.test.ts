@@ -264,6 +264,20 @@ describe('the database and the character set', () => {
     expect(records[3]).toMatchObject({ text: { hex: '\\x73656c6563742022e922' }, character_set: 'utf8mb4' })
   })
 
+  test('of a set that is computed or a default, which is not known, and of a collation', () => {
+    const sets = [
+      ['set names latin1', 'latin1'],
+      ["set character_set_client = concat('la', 'tin1')", undefined],
+      ['set character_set_client = 8', 'latin1'],
+      ['set names default', undefined],
+      ["execute immediate 'set names gbk'", 'gbk'],
+      ['set @x = 1', 'gbk'],
+    ] as const
+    const records = statementsOf(sets.flatMap(([text]) => [...asked(text), ...asked('select 1')]))
+    const after = records.filter(({ text }) => text === 'select 1').map((record) => record.character_set)
+    expect(after).toEqual(sets.map(([, charset]) => charset))
+  })
+
   test("SQL's EXECUTE shows what it runs", () => {
     const records = statementsOf([
       ...asked("prepare s from 'select ?'"),

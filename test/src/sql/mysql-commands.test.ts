@@ -40,7 +40,11 @@ describe('parseSetNames', () => {
   cases(parseSetNames, [
     ['SET NAMES utf8mb4', { charset: 'utf8mb4' }],
     ["set names 'Latin1' collate 'latin1_bin'", { charset: 'latin1' }],
-    ['set names default', { charset: 'default' }],
+    ['set names default', {}],
+    ['set character_set_client = 33', { collation: 33 }],
+    ["set character_set_client = concat('lat', 'in1')", {}],
+    ['set @@character_set_client = default, autocommit = 1', {}],
+    ["set character_set_client = _utf8'latin1'", {}],
     ['set character set gbk', { charset: 'gbk' }],
     ['set charset binary', { charset: 'binary' }],
     ['set character_set_client = sjis', { charset: 'sjis' }],
@@ -51,7 +55,7 @@ describe('parseSetNames', () => {
     ['set @@global.character_set_client = gbk', undefined],
     ['set global character_set_client = gbk', undefined],
     ['set @character_set_client = gbk', undefined],
-    ['set character_set_client = @@character_set_server', undefined],
+    ['set character_set_client = @@character_set_server', {}],
     ['set character_set_results = utf8', undefined],
     ['select names', undefined],
   ])
