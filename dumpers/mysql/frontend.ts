@@ -98,11 +98,12 @@ export class FrontendPayloads implements PayloadHandler {
   }
 
   /** What a command tells where nobody saw the log-in. */
-  #learn(first: number, bytes: Bytes, start: number, end: number): void {
+  #learn(first: number, bytes: Bytes, start: number, end: number, isWhole: boolean): void {
     const { unknown } = this.#state
     if (unknown === undefined || this.#isHoled) return
     unknown.finish()
     if (first === COM.QUERY) unknown.query(bytes, start, end)
+    else if (first === COM.STMT_EXECUTE && isWhole) unknown.execute(bytes, start, end)
   }
 
   /**
@@ -149,7 +150,7 @@ export class FrontendPayloads implements PayloadHandler {
     }
     if (this.#isHoled) return
     if (!this.#beyond) {
-      this.#learn(head[0] as number, head, 0, head.length)
+      this.#learn(head[0] as number, head, 0, head.length, false)
       this.#long = openLong(this.#state, head)
     }
     this.#beyond = true
@@ -170,7 +171,7 @@ export class FrontendPayloads implements PayloadHandler {
       state.file = undefined
       return
     }
-    if (state.unknown !== undefined) this.#learn(first, bytes, start, end)
+    if (state.unknown !== undefined) this.#learn(first, bytes, start, end, !this.#beyond)
     const holed = this.#isHoled
     onCommand(state, this.#reply, { first, bytes, start, end, length, long: this.#long, holed })
     this.#long = undefined

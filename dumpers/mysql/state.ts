@@ -47,6 +47,8 @@ export interface UnknownLogin {
   compressed(by: 'zlib' | 'zstd'): void
   /** A COM_QUERY, from its code on. */
   query(bytes: Bytes, start: number, end: number): void
+  /** A COM_STMT_EXECUTE, whole, from its code on. */
+  execute(bytes: Bytes, start: number, end: number): void
   /** A payload of a reply begins. */
   reply(first: number, length: number): void
   /** The client speaks again. */

@@ -2,7 +2,8 @@
  * Capabilities of a session whose log-in nobody saw. What cannot be known otherwise is told by what is sent:
  *
  * - CLIENT_DEPRECATE_EOF: is there an EOF of 5 bytes behind definitions of columns, and behind rows?
- * - CLIENT_QUERY_ATTRIBUTES: no text has 0x01 for its second byte, which is what stands before one then
+ * - CLIENT_QUERY_ATTRIBUTES: no text has 0x01 for its second byte, which is what stands before one then; and
+ *   of most executions it is plain whether the number of values stands before them
  * - session changes and the count of columns say by themselves whether more follows
  *
  * Until it is told nothing is read that hangs on it. The server's kind and the client's character set stay
@@ -22,6 +23,7 @@ import {
   CLIENT_ZSTD_COMPRESSION_ALGORITHM,
   MARIADB_CLIENT_CACHE_METADATA,
 } from './capabilities.ts'
+import { hasAttributeForm } from './execute-form.ts'
 import { HEAD } from './packets.ts'
 import { settlePrepare } from './reply-prepare.ts'
 import type { MysqlState, UnknownLogin } from './state.ts'
@@ -66,9 +68,19 @@ export class Unknown implements UnknownLogin {
 
   /** A COM_QUERY, from its code on. */
   query(bytes: Bytes, start: number, end: number): void {
+    if (!this.#areAttributesKnown) this.#attributes(end - start > 2 && bytes[start + 2] === 1)
+  }
+
+  /** A COM_STMT_EXECUTE, whole, from its code on. */
+  execute(bytes: Bytes, start: number, end: number): void {
     if (this.#areAttributesKnown) return
+    const found = hasAttributeForm(bytes, start, end, this.#state.prepared)
+    if (found !== undefined) this.#attributes(found)
+  }
+
+  #attributes(areAgreed: boolean): void {
     this.#areAttributesKnown = true
-    if (end - start > 2 && bytes[start + 2] === 1) this.#add(CLIENT_QUERY_ATTRIBUTES)
+    if (areAgreed) this.#add(CLIENT_QUERY_ATTRIBUTES)
     this.#done()
   }
 

@@ -69,9 +69,16 @@ describe('a connection of which nobody saw the log-in', () => {
     ])
   })
 
+  test('whether query attributes are among the values is told by those that can have one form only', () => {
+    const ready = [sent(f.prepare('select ?, ?')), replied(...prepared(1, 2, ['a']))]
+    const first = [sent(f.execute(1, [longParam(5), stringParam('a')])), executed()]
+    const [record] = ofKind(midway(...ready, ...first), 'statement')
+    expect(record).toMatchObject({ text: 'select ?, ?', values: ['5', 'a'] })
+  })
+
   test('values are not told before it is known whether query attributes are among them', () => {
     const ready = [sent(f.prepare('select ?')), replied(...prepared(1, 1, ['a']))]
-    const first = [sent(f.execute(1, [longParam(5)])), executed()]
+    const first = [sent(f.execute(1, [longParam(5)], { types: false })), executed()]
     const events = midway(
       ...ready,
       ...first,
