@@ -95,6 +95,26 @@ describe.each(NAMES)('%s', (name) => {
   })
 })
 
+/** All that the records of statements say, but for what only the log-in tells. */
+const essenceOf = ({ who: _who, character_set: _set, after_gap: _gap, ...rest }: Plain): Plain => rest
+
+describe.each(NAMES)('%s, begun behind its log-ins', (name) => {
+  test('gives all its records, values and outcomes', () => {
+    for (const { pieces } of readConversations(`${FOLDER}${name}`, PORT)) {
+      const first = pieces.findIndex(({ from, bytes }) => from === 'frontend' && bytes[3] === 0)
+      if (first < 0) continue
+      const session = new MysqlSession(openContext())
+      const events = [...session.midStream(0)]
+      for (const { from, bytes, at } of pieces.slice(first)) events.push(...session.feed(from, bytes, at))
+      events.push(...session.close(pieces.at(-1)!.at + 1))
+      const records = events.map((event) => canonical(event)).filter(isRecord)
+      const whole = recordsOf(pieces, 0, { share: -1, late: true }).filter(isRecord)
+      expect(records.map(essenceOf)).toEqual(whole.map(essenceOf))
+      expect(records.filter((record) => record.after_gap !== true)).toEqual([])
+    }
+  })
+})
+
 test('most of what is left is told', () => {
   const { pieces } = readConversations(`${FOLDER}my_std_base.pcap`, PORT)[0]!
   let told = 0
