@@ -27,6 +27,11 @@ export class EarlyBytes {
     return this.#have
   }
 
+  /** Is an answer not complete yet? */
+  get midAnswer(): boolean {
+    return this.#answer > 0
+  }
+
   /** The bytes held, as they are by now. */
   get bytes(): Bytes {
     return this.#held.subarray(0, this.#have)

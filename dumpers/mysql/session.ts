@@ -369,6 +369,8 @@ export class MysqlSession implements Session {
     onChanges(this.#state, ok.changes)
     this.#login.outcome('success')
     this.#wires.backend.paused = true
+    // the server took the log-in without that answer, and takes no command behind it
+    if (this.#early?.midAnswer === true) this.#lose('frontend', 'framing')
     this.#begin()
   }
 

@@ -94,6 +94,21 @@ describe('the log-in', () => {
     ])
   })
 
+  test('case 64: what goes on behind it without being asked for is no command', () => {
+    const answer = packet(3, Buffer.concat([Buffer.alloc(20), f.query('drop table t')]))
+    const events = hold([
+      greeted,
+      sent(f.response41({ user: 'alice' }), answer.subarray(0, 24)),
+      answered(packets(2, b.ok())),
+      sent(answer.subarray(24), f.query('drop table u')),
+      answered(packet(0, b.err(1156, 'Got packets out of order', '08S01'))),
+    ])
+    expect(events).toMatchObject([
+      { event: 'session.auth', outcome: 'success' },
+      { event: 'gap', gap_reason: 'framing', direction: '->' },
+    ])
+  })
+
   // MariaDB 10.11 and MySQL 5.6 took log-ins like these, and ran what followed
   test.each([
     ['no secret behind the user', ''],
