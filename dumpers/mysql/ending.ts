@@ -8,6 +8,15 @@ import type { MysqlState } from './state.ts'
 import { tellChangeUser } from './track.ts'
 import { ranUnseen } from './unseen.ts'
 
+/**
+ * Errors behind which the server closes the connection: ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN,
+ * ER_ABORTING_CONNECTION, the ER_NET_… ones, ER_NEW_ABORTING_CONNECTION, ER_CONNECTION_KILLED (MariaDB),
+ * ER_CLIENT_INTERACTION_TIMEOUT (MySQL).
+ */
+export const FATAL: ReadonlySet<number> = new Set([
+  1053, 1077, 1152, 1153, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 4031,
+])
+
 /** Records a command of which nobody knows what came of it, or that the server never came to. */
 export const abandon = (state: MysqlState, command: Command, outcome: Outcome, reason?: string): void => {
   const { execution, code } = command

@@ -21,7 +21,7 @@ import { CLIENT_MULTI_FACTOR_AUTHENTICATION, has } from './capabilities.ts'
 import { decodeOk } from './decode.ts'
 import { decodeAuthSwitch, decodeGreeting, decodeHandshakeResponse } from './decode-login.ts'
 import { EarlyBytes } from './early.ts'
-import { closeCommands, giveUp } from './ending.ts'
+import { closeCommands, FATAL, giveUp } from './ending.ts'
 import { FrontendPayloads } from './frontend.ts'
 import { Login } from './login.ts'
 import { Memory } from './memory.ts'
@@ -43,14 +43,6 @@ type Phase = 'greeting' | 'login' | 'ready' | 'opaque' | 'lost' | 'over'
 const MAX_LOGIN = 131_072
 const VERSION_10 = 10
 const VERSION_9 = 9
-/**
- * Errors behind which the server closes the connection: ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN,
- * ER_ABORTING_CONNECTION, the ER_NET_… ones, ER_NEW_ABORTING_CONNECTION, ER_CONNECTION_KILLED (MariaDB),
- * ER_CLIENT_INTERACTION_TIMEOUT (MySQL).
- */
-const FATAL: ReadonlySet<number> = new Set([
-  1053, 1077, 1152, 1153, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927, 4031,
-])
 
 export class MysqlSession implements Session {
   readonly #state: MysqlState
