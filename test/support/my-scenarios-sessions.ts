@@ -130,7 +130,7 @@ export const SESSIONS: readonly Scenario[] = [
       ],
       [f.resetConnection(), /^o$/],
       stale,
-      [concat([q('SET NAMES latin2'), q('SET NAMES DEFAULT'), q(WHO)]), /f$/],
+      [concat([q('SET NAMES DEFAULT'), q('SET NAMES latin2'), q(WHO)]), /f$/],
     ],
   },
   {
