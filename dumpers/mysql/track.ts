@@ -73,7 +73,7 @@ export const onChanges = (state: MysqlState, changes: readonly SessionChange[]):
 export const onDone = (state: MysqlState, command: Command, error: ServerError | undefined): void => {
   const { meanings, execution } = command
   if (execution === undefined) return
-  if (error !== undefined) state.txn.failed(error, verbOf(execution), state.now, execution.who)
+  if (error !== undefined) fail(state, execution, error)
   state.txn.statementEnded(execution.txnSeq ?? 0)
   if (error === undefined && command.code === COM.INIT_DB) state.identity.set('database', command.name)
   if (meanings === undefined) return
@@ -82,6 +82,11 @@ export const onDone = (state: MysqlState, command: Command, error: ServerError |
   // a PREPARE that fails has dropped the statement of that name before
   const failed = error === undefined ? undefined : meanings[done]?.prepares
   if (failed !== undefined) state.names.delete(failed.name)
+}
+
+const fail = (state: MysqlState, execution: Execution, error: ServerError): void => {
+  const { text, executed, who } = execution
+  state.txn.failed(error, verbOf(execution), state.now, who, (executed ?? text)?.text)
 }
 
 const apply = (state: MysqlState, meaning: Meaning, text: QueryText | undefined): void => {

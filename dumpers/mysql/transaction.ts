@@ -19,11 +19,17 @@ export type TransactionVerb = MysqlTransactionVerb
 
 type TxnOutcome = TxnEnd['txn_outcome']
 
+/** ER_LOCK_DEADLOCK: in MariaDB also of GET_LOCK, which rolls nothing back */
+const DEADLOCK = 1213
+/** ER_OPTION_PREVENTS_STATEMENT: of COMMIT when the server is read-only by now, which rolls back */
+const READ_ONLY = 1290
+const GETS_LOCK = /get_lock/i
+
 /**
  * Errors by which the server has rolled the whole transaction back: ER_LOCK_TABLE_FULL, ER_LOCK_DEADLOCK,
  * ER_XA_RBROLLBACK, ER_XA_RBTIMEOUT, ER_XA_RBDEADLOCK, ER_TRANSACTION_ROLLBACK_DURING_COMMIT.
  */
-const ROLLS_BACK: ReadonlySet<number> = new Set([1206, 1213, 1402, 1613, 1614, 3101])
+const ROLLS_BACK: ReadonlySet<number> = new Set([1206, DEADLOCK, 1402, 1613, 1614, 3101])
 /**
  * Errors by which it may have: ER_CHECKREAD (MariaDB's innodb_snapshot_isolation), ER_LOCK_WAIT_TIMEOUT
  * (innodb_rollback_on_timeout).
@@ -35,12 +41,12 @@ const MAY_ROLL_BACK: ReadonlySet<number> = new Set([1020, 1205])
  */
 const NOT_RUN: ReadonlySet<number> = new Set([1064, 1149, 1397, 1398, 1399, 1400, 1440])
 /**
- * Errors that DDL meets when it has committed: a thing is there or is not, or it is another's. Those that
- * the parser may find too (ER_NO_DB_ERROR) are not among them.
+ * Errors that DDL meets when it has committed: a thing is there or is not. Not those that the parser may find
+ * too (ER_NO_DB_ERROR), nor of lacking rights, which INSTALL PLUGIN of MySQL 5.6 meets before.
  */
 const RUN: ReadonlySet<number> = new Set([
-  ...[1007, 1008, 1050, 1051, 1060, 1061, 1068, 1072, 1091, 1113, 1146, 1147],
-  ...[1044, 1142, 1227, 1304, 1305, 1359, 1360, 1396, 1418, 1476, 1477, 1537, 1539, 1959, 4091, 4092, 4146],
+  ...[1007, 1008, 1050, 1051, 1060, 1061, 1072, 1091, 1113, 1146, 1147],
+  ...[1304, 1305, 1359, 1360, 1396, 1418, 1476, 1477, 1537, 1539, 1959, 4091, 4092, 4146],
 ])
 
 /** `txn_status` of a record: PostgreSQL's letters. */
@@ -111,8 +117,14 @@ export class Transaction {
     return failed.verb === undefined || failed.verb === 'rollback_to' ? 'rolled_back' : 'unknown'
   }
 
-  /** A statement failed: an error has no status flags. */
-  failed(error: ServerError, verb: TransactionVerb | undefined, at: Micros, who: Who): void {
+  /** A statement failed: an error has no status flags. `text` is what it ran. */
+  failed(
+    error: ServerError,
+    verb: TransactionVerb | undefined,
+    at: Micros,
+    who: Who,
+    text: string | undefined,
+  ): void {
     if (!this.block) return
     const number = error.error_number ?? 0
     this.#failed = { error, verb }
@@ -122,7 +134,9 @@ export class Transaction {
     else if (verb === 'implicit_commit' || verb === 'begin') {
       if (RUN.has(number)) this.#close('committed', at, who)
       else this.#fatesByFailure |= COMMITTED
-    } else if (ROLLS_BACK.has(number)) this.#close('rolled_back', at, who)
+    } else if (number === DEADLOCK && GETS_LOCK.test(text ?? '')) this.#fates |= ROLLED_BACK
+    else if (ROLLS_BACK.has(number) || (verb === 'commit' && number === READ_ONLY))
+      this.#close('rolled_back', at, who)
     else if (verb === 'commit' || verb === 'rollback') this.#fatesByFailure = COMMITTED | ROLLED_BACK
     else if (MAY_ROLL_BACK.has(number)) this.#fates |= ROLLED_BACK
   }

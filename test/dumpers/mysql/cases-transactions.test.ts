@@ -210,6 +210,21 @@ const CASES: readonly (readonly [string, readonly Turn[], readonly string[]])[] 
     ['1 rolled_back reset_connection'],
   ],
   [
+    "a deadlock of MariaDB's GET_LOCK may roll nothing back",
+    [...BEGIN, ...failed("select get_lock('a', 5)", 1213), ...asked('commit', I)],
+    ['1 unknown'],
+  ],
+  [
+    'a COMMIT to a server that is read-only by now',
+    [...BEGIN, ...failed('commit', 1290), ...asked('select 1', I)],
+    ['1 rolled_back 1290'],
+  ],
+  [
+    'a change of user that is refused',
+    [...BEGIN, sent(f.changeUser({ user: 'bob' })), replied(b.err(1045, 'no'))],
+    ['1 rolled_back change_user'],
+  ],
+  [
     'XA PREPARE outlives the session',
     [...asked("xa start 'q'", T), ...asked("xa end 'q'", T), ...asked("xa prepare 'q'", T)],
     ['1 unknown prepared'],
