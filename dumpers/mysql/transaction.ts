@@ -41,8 +41,8 @@ const MAY_ROLL_BACK: ReadonlySet<number> = new Set([1020, 1205])
  */
 const NOT_RUN: ReadonlySet<number> = new Set([1064, 1149, 1397, 1398, 1399, 1400, 1440])
 /**
- * Errors that DDL meets when it has committed: a thing is there or is not. Not those that the parser may find
- * too (ER_NO_DB_ERROR), nor of lacking rights, which INSTALL PLUGIN of MySQL 5.6 meets before.
+ * Errors that DDL meets when it has committed: a thing is there or is not. Not those that the parser may
+ * find too (ER_NO_DB_ERROR), nor of lacking rights, which INSTALL PLUGIN of MySQL 5.6 meets before.
  */
 const RUN: ReadonlySet<number> = new Set([
   ...[1007, 1008, 1050, 1051, 1060, 1061, 1072, 1091, 1113, 1146, 1147],
