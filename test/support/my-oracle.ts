@@ -277,10 +277,12 @@ const without = (numbers: readonly number[], others: readonly number[]): number[
 /** Network errors are the server's own; nobody was there to be told. */
 const isToldToClient = ({ number }: ErrorLogEntry): boolean => number < 1158 || number > 1161
 
-/** MariaDB writes a deadlock twice. */
+/** MariaDB writes a deadlock twice: the second of each two in a row is left out. */
 const isNotRepeated = (error: ErrorLogEntry, index: number, all: readonly ErrorLogEntry[]): boolean => {
-  const before = all[index - 1]
-  return before?.number !== error.number || before.message !== error.message || error.number !== DEADLOCK
+  if (error.number !== DEADLOCK) return true
+  let before = 0
+  while (all[index - 1 - before]?.number === DEADLOCK) before++
+  return before % 2 === 0
 }
 const DEADLOCK = 1213
 
