@@ -377,8 +377,11 @@ export class MysqlSession implements Session {
   }
 
   #lostFraming(side: Direction): void {
-    if (this.#resume?.inTrial === true) this.#resume.abort()
-    else this.#lose(side, 'framing')
+    if (this.#resume === undefined) this.#lose(side, 'framing')
+    else {
+      this.#state.prepared.forget()
+      this.#resume.gap(side, 0)
+    }
   }
 
   #answer(seq: number, first: number, bytes: Bytes, start: number, end: number, length: number): void {
