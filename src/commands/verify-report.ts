@@ -31,10 +31,10 @@ const findingCount = ({ files, missingSeals }: Verdict): number =>
 const limitsOf = ({ files, keyIds }: Verdict): string => {
   const isSigned = files.some((file) => file.keyIds.length > 0)
   if (keyIds.length > 0)
-    return 'Who has the private key can write a log anew: only seals kept elsewhere (--expect-seal) tell that.'
+    return 'Who has the private key can write all anew: only seals kept elsewhere (--expect-seal) tell that.'
   if (isSigned)
-    return 'Without --key this shows accidents only: signatures were not checked, and seals alone can be made anew.'
-  return 'The log is not signed, so this shows accidents only: whoever can write the files can make the seals anew.'
+    return 'Without --key this shows accidents only: signatures were not checked, and anyone can make seals.'
+  return 'The log is not signed, so this shows accidents only: anyone can make seals.'
 }
 
 const fileLines = (file: CheckedFile, paint: (color: string, text: string) => string): string[] => {

@@ -36,11 +36,11 @@ const verifierOf = (path: string): Verifier => {
   }
 }
 
-/** The log's files in a directory: rotated ones, and one of the plain name. */
+/** The log's files in a directory: rotated ones, and one of the plain name; the link to the newest is none. */
 const filesIn = (directory: string, fileName: string): string[] =>
-  readdirSync(directory)
-    .filter((file) => isLogFile(fileName, file))
-    .map((file) => join(directory, file))
+  readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && isLogFile(fileName, entry.name))
+    .map((entry) => join(directory, entry.name))
 
 const isLogFile = (fileName: string, file: string): boolean =>
   file === fileName || parseName(fileName, file) !== undefined || isNumbered(fileName, file)
@@ -49,30 +49,38 @@ const isLogFile = (fileName: string, file: string): boolean =>
 const isNumbered = (fileName: string, file: string): boolean =>
   file.startsWith(`${fileName}.`) && /^\d{1,7}(\.gz)?$/.test(file.slice(fileName.length + 1))
 
-/** All files that are meant, each once: a link to the current file stands for that file. */
-const listFiles = ({ paths, fileName }: VerifyOptions): Set<string> => {
-  const files = new Set<string>()
-  for (const path of paths) {
-    try {
-      const inside = statSync(path).isDirectory() ? filesIn(path, fileName) : [path]
-      for (const file of inside) files.add(realpathSync(file))
-    } catch (error) {
-      throw new ConfigError('usage', 'verify', `verify: ${messageOf(error)}`)
-    }
-  }
-  return files
+/** What is to be verified: files, each once, and directories, whose files may change meanwhile. */
+interface Places {
+  readonly files: readonly string[]
+  readonly directories: readonly string[]
 }
+
+const placesOf = (paths: readonly string[]): Places => {
+  try {
+    const real = [...new Set(paths.map((path) => realpathSync(path)))]
+    const directories = real.filter((path) => statSync(path).isDirectory())
+    return { files: real.filter((path) => !directories.includes(path)), directories }
+  } catch (error) {
+    throw new ConfigError('usage', 'verify', `verify: ${messageOf(error)}`)
+  }
+}
+
+const listFiles = ({ files, directories }: Places, fileName: string): string[] => [
+  ...new Set([...files, ...directories.flatMap((directory) => filesIn(directory, fileName))]),
+]
 
 /** A line that is just being written may be seen in part; the next look tells. */
 const LOOKS = 5
 const BETWEEN_LOOKS_MS = 20
 
-const readOnce = async (path: string, options: FileCheckOptions): Promise<FileReport> => {
+/** Undefined for a file that is gone: retention took it, or it was compressed. */
+const readOnce = async (path: string, options: FileCheckOptions): Promise<FileReport | undefined> => {
   const check = new FileCheck(path, options)
   let problem = ''
   try {
     for await (const piece of readPieces(path)) check.feed(piece)
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     problem = messageOf(error)
   }
   const report = check.end()
@@ -81,29 +89,36 @@ const readOnce = async (path: string, options: FileCheckOptions): Promise<FileRe
   return { ...report, findings: [...report.findings, { kind: 'unreadable', text }] }
 }
 
-const readFile = async (path: string, options: FileCheckOptions): Promise<FileReport> => {
+const readFile = async (path: string, options: FileCheckOptions): Promise<FileReport | undefined> => {
   let report = await readOnce(path, options)
-  for (let look = 1; look < LOOKS && report.torn > 0; look++) {
+  for (let look = 1; look < LOOKS && report !== undefined && report.torn > 0; look++) {
     await pause(BETWEEN_LOOKS_MS)
-    if (path.endsWith('.gz') || statSync(path).size === report.bytes) break
+    const size = path.endsWith('.gz') ? undefined : statSync(path, { throwIfNoEntry: false })?.size
+    if (size === undefined || size === report.bytes) break
     report = await readOnce(path, options)
   }
   return report
 }
 
 /** Files that rotation makes while the others are read belong to the log as well. */
-const readAll = async (options: VerifyOptions, check: FileCheckOptions): Promise<FileReport[]> => {
-  const reports = new Map<string, FileReport>()
+const readAll = async (
+  places: Places,
+  fileName: string,
+  check: FileCheckOptions,
+): Promise<FileReport[]> => {
+  const reports = new Map<string, FileReport | undefined>()
   for (;;) {
-    const fresh = [...listFiles(options)].filter((path) => !reports.has(path) && !hasTwin(reports, path))
-    if (fresh.length === 0) return [...reports.values()]
+    const fresh = listFiles(places, fileName).filter(
+      (path) => !reports.has(path) && !hasTwin(reports, path),
+    )
+    if (fresh.length === 0) return [...reports.values()].filter((report) => report !== undefined)
     for (const path of fresh) reports.set(path, await readFile(path, check))
   }
 }
 
 /** A file that was read and is compressed by now. */
-const hasTwin = (reports: ReadonlyMap<string, FileReport>, path: string): boolean =>
-  path.endsWith('.gz') && reports.has(path.slice(0, -3))
+const hasTwin = (reports: ReadonlyMap<string, FileReport | undefined>, path: string): boolean =>
+  path.endsWith('.gz') && reports.get(path.slice(0, -3)) !== undefined
 
 /** Tells what it found, and answers the exit code. Throws ConfigError for wrong use. */
 export const runVerify = async (options: VerifyOptions): Promise<number> => {
@@ -116,14 +131,16 @@ export const runVerify = async (options: VerifyOptions): Promise<number> => {
         `--expect-seal: 64 digits of 0-9a-f wanted, got ${seal}`,
       )
   }
-  const reports = await readAll(options, { verifiers, expected: new Set(options.expected) })
+  const places = placesOf(options.paths)
+  const expected = new Set(options.expected)
+  const reports = await readAll(places, options.fileName, { verifiers, expected })
   if (reports.length === 0)
     throw new ConfigError(
       'usage',
       'verify',
       `verify: no ${options.fileName} in ${options.paths.join(', ')}`,
     )
-  const isWhole = options.paths.some((path) => statSync(path).isDirectory())
+  const isWhole = places.directories.length > 0
   const found = new Set(reports.flatMap(({ expected }) => expected))
   const verdict: Verdict = {
     files: checkLinks(reports, isWhole).sort((a, b) => (a.first < b.first ? -1 : 1)),
