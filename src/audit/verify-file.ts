@@ -215,7 +215,7 @@ export class FileCheck {
     }
     if (this.#long === 0) {
       this.#lines++
-      this.#line(block, start, block.length)
+      if (this.#line(block, start, block.length)) this.#last = this.#timeAt(block, start)
       this.#lines--
     }
     this.#long += rest

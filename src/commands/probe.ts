@@ -178,7 +178,7 @@ export const runProbe = async (config: Config, options: ProbeOptions): Promise<n
     probe = running
     const { detail } = config.dumpLog
     const facts = { interface: name, target: subject.targetText, dumper: subject.dumper.name }
-    running.tell('audit.start', { detail, command: 'probe', ...facts, ...startFacts(config, audit.keyId) })
+    running.tell('audit.start', { detail, command: 'probe', ...facts, ...startFacts(config, audit?.keyId) })
     log.log.info({ ...facts }, 'capturing')
     options.onCapturing?.()
     signals = options.signals ?? watchSignals(() => running.reopen())

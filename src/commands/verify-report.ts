@@ -39,21 +39,20 @@ const limitsOf = ({ files, keyIds }: Verdict): string => {
 
 const fileLines = (file: CheckedFile, paint: (color: string, text: string) => string): string[] => {
   const isFine = file.findings.length === 0
-  const time = file.first === '' ? 'no records' : `${file.first} to ${file.last}`
+  const time = file.first === '' ? 'no records' : clean(`${file.first} to ${file.last}`)
   const unsealed = file.unsealed > 0 ? `, ${count(file.unsealed, 'record')} not vouched for` : ''
   return [
-    `${paint(isFine ? GREEN : RED, isFine ? 'ok' : 'BAD')}  ${file.path}`,
+    `${paint(isFine ? GREEN : RED, isFine ? 'ok' : 'BAD')}  ${clean(file.path)}`,
     `    ${count(file.records, 'record')}, ${time}`,
     `    ${count(file.sealed, 'record')} sealed by ${count(file.checkpoints, 'checkpoint')}${unsealed}`,
-    ...file.findings.map(({ text }) => `    ${paint(RED, '!')} ${text}`),
-    ...file.notes.map((text) => `    - ${text}`),
-  ].map((line) => (line.includes('\x1b') ? line : clean(line)))
+    ...file.findings.map(({ text }) => `    ${paint(RED, '!')} ${clean(text)}`),
+    ...file.notes.map((text) => `    - ${clean(text)}`),
+  ]
 }
 
 /** A paragraph per file, then the sum of it and its limits. */
 export const peopleReport = (verdict: Verdict, isColored: boolean): string => {
-  const paint = (color: string, text: string): string =>
-    isColored ? `${color}${clean(text)}${PLAIN}` : clean(text)
+  const paint = (color: string, text: string): string => (isColored ? `${color}${text}${PLAIN}` : text)
   const { files, missingSeals, foundSeals } = verdict
   const findings = findingCount(verdict)
   const vouched = `${count(

@@ -36,7 +36,7 @@ const verifierOf = (path: string): Verifier => {
   }
 }
 
-/** The log's files in a directory: rotated ones, and one of the plain name; the link to the newest is none. */
+/** The log's files in a directory: rotated ones, and one of the plain name; no link to the newest. */
 const filesIn = (directory: string, fileName: string): string[] =>
   readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isFile() && isLogFile(fileName, entry.name))

@@ -4,7 +4,7 @@
  * repeated. Writes are synchronous on purpose: into the page cache they take a microsecond or two,
  * asynchronous ones forty; a disk that hangs, hangs the process.
  */
-import { closeSync, ftruncateSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError, SinkError } from '../errors.ts'
 import type { AuditEvent, DirectEncoder, FileEnd, FlowFacts, Line } from '../event.ts'
@@ -54,7 +54,6 @@ export class FileSink {
   #isScheduled = false
   #flushNotBeforeMs = 0
   #isClosed = false
-  #isCut = false
   #closing: Promise<void> | undefined
   #stopHeartbeat: () => void = () => undefined
 
@@ -384,23 +383,13 @@ export class FileSink {
 
   /** At the end: what cannot be written is lost, but no half line stays. */
   #giveUp(): void {
-    const torn = (this.#torn?.written ?? 0) + this.#out.torn
-    this.#isCut = torn > 0
-    if (torn > 0) {
-      try {
-        ftruncateSync(this.#out.file.fd, this.#out.file.size - torn)
-      } catch {
-        // The disk that did not take the rest of the line does not give back its beginning either.
-      }
-    }
+    this.#out.cut((this.#torn?.written ?? 0) + this.#out.torn)
     this.#backlog.drop(true)
     const lost =
       (this.#backlog.loss?.records ?? 0) + (this.#torn === undefined || isLineEnd(this.#torn) ? 0 : 1)
     this.#trouble.end()
     if (lost > 0)
-      this.#options.onTrouble(
-        new SinkError('full', `${this.#out.file.path}: ${lost} records lost at the end`),
-      )
+      this.#options.onTrouble(new SinkError('full', `${this.path}: ${lost} records lost at the end`))
   }
 
   /** Leaves the directory: unfinished files are for the next process to adopt. */
@@ -409,7 +398,7 @@ export class FileSink {
       const rest =
         this.#isClosed && this.#finisher.wantsFiles && this.#options.rotateEnable ? this.#owner.open : []
       if (this.#isClosed) this.#owner.update([], [...this.#owner.pending, ...this.#finished, ...rest])
-      this.#owner.close(this.#isClosed ? this.#out.end(this.#isCut) : undefined)
+      this.#owner.close(this.#isClosed ? this.#out.end() : undefined)
       this.#place.close()
     } catch {
       // Whoever comes next finds the process gone and adopts what its file says.

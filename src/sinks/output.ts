@@ -37,6 +37,7 @@ export class Output {
   readonly #options: OutputOptions
   readonly #sealer: Sealer | undefined
   #file: OpenFile
+  #isCut = false
 
   /** Throws what the file system throws. */
   constructor(file: OpenFile, options: OutputOptions) {
@@ -103,12 +104,21 @@ export class Output {
     if (!sealer?.isBegun) return
     sealer.finish(reason, ...this.#next())
     this.quietly(() => this.complete())
-    if (sealer.torn === 0) return
-    this.quietly(() => {
-      ftruncateSync(this.#file.fd, this.#file.size - sealer.torn)
-      this.#file.size -= sealer.torn
-      sealer.untear()
-    })
+    if (sealer.torn > 0 && this.cut(sealer.torn)) sealer.untear()
+  }
+
+  /** Takes bytes of a line that is not whole off the file's end; false where the disk does not let it. */
+  cut(bytes: number): boolean {
+    if (bytes === 0) return true
+    try {
+      ftruncateSync(this.#file.fd, this.#file.size - bytes)
+    } catch {
+      // The disk that did not take the rest of the line does not give back its beginning either.
+      return false
+    }
+    this.#file.size -= bytes
+    this.#isCut = true
+    return true
   }
 
   /** For what is tried again before the next record, whose failure is told then. */
@@ -132,6 +142,7 @@ export class Output {
       throw error
     }
     this.#file = file
+    this.#isCut = false
   }
 
   /**
@@ -148,11 +159,11 @@ export class Output {
     this.#sealer?.stop()
   }
 
-  /** How the file ends; it is read where some of it was cut off. */
-  end(isCut: boolean): FileEnd | undefined {
+  /** How the file ends, for whoever comes next; it is read where some of it was cut off. */
+  end(): FileEnd | undefined {
     const { name, path } = this.#file
     const end = this.#sealer?.end()
-    return end && isCut ? this.#sealer?.endOf(name, path) : end
+    return end && this.#isCut ? this.#sealer?.endOf(name, path) : end
   }
 
   #next(): readonly [seq: number, at: number] {
