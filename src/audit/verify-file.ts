@@ -59,6 +59,8 @@ export interface FileReport {
   readonly first: string
   readonly last: string
   readonly lastSeal: string
+  /** the beginnings of all its seals, see {@link sealNumber}: there may be millions in a log */
+  readonly sealNumbers: readonly number[]
   /** why the last checkpoint was written */
   readonly lastReason: string
   readonly end: FileEnd
@@ -77,6 +79,9 @@ export interface FileCheckOptions {
   readonly verifiers: readonly Verifier[]
   readonly expected: ReadonlySet<string>
 }
+
+/** The first 48 bits of a seal. */
+export const sealNumber = (seal: string): number => Number.parseInt(seal.slice(0, 12), 16)
 
 const LINE_FEED = 0x0a
 /** No line that is longer matters to the chain. */
@@ -124,6 +129,7 @@ export class FileCheck {
   #lastSeal = ''
   #lastReason = ''
   readonly #keyIds = new Set<string>()
+  readonly #sealNumbers: number[] = []
   readonly #links: Link[] = []
   readonly #deletions: Deletion[] = []
   readonly #expected: string[] = []
@@ -184,6 +190,7 @@ export class FileCheck {
       first: this.#first,
       last: this.#last,
       lastSeal: this.#lastSeal,
+      sealNumbers: this.#sealNumbers,
       lastReason: this.#lastReason,
       end,
       torn,
@@ -311,6 +318,7 @@ export class FileCheck {
     if (isRight) {
       if (link !== undefined) this.#links.push(link)
       this.#deletions.push(...this.#openDeletions)
+      this.#sealNumbers.push(sealNumber(seal))
       if (this.#options.expected.has(seal)) this.#expected.push(seal)
     }
     this.#openDeletions.length = 0

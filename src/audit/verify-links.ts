@@ -2,7 +2,7 @@
  * Checks log files against each other: each file's last seal is named by a later checkpoint, which tells a
  * missing file and a cut tail.
  */
-import type { Deletion, FileReport, Finding, Link } from './verify-file.ts'
+import { type Deletion, type FileReport, type Finding, type Link, sealNumber } from './verify-file.ts'
 
 /** A file's report with what the other files say of it. */
 export interface CheckedFile extends FileReport {
@@ -108,8 +108,9 @@ class Links {
     target.findings.push({ kind: 'cut', text: `its tail is cut: ${text}, says ${by.report.file}` })
   }
 
-  /** No file ends with that seal: one was cut, or is gone. */
+  /** No file ends with that seal: one went on, was cut, or is gone. */
   #miss(entry: Entry, link: Link): void {
+    if (this.#hasGoneOn(entry, link)) return
     const cut = this.#entries.find(
       (other) =>
         other !== entry &&
@@ -128,6 +129,20 @@ class Links {
     else if (this.#isWhole || entry !== this.#first)
       entry.findings.push({ kind: 'missing-file', text: `${which} is missing` })
     else entry.notes.push(`${which} is not among these`)
+  }
+
+  /** A file has that seal, and more behind it. */
+  #hasGoneOn(entry: Entry, link: Link): boolean {
+    const number = sealNumber(link.seal)
+    const target = this.#entries.find(
+      (other) => other !== entry && link.seal !== '' && other.report.sealNumbers.includes(number),
+    )
+    if (target === undefined) return false
+    const text = `it goes on behind the end that ${entry.report.file} found`
+    // who adopts a file may have taken its process for dead; who goes on in another file knows better
+    if (link.reason === 'adopt') target.notes.push(text)
+    else target.findings.push({ kind: 'added', text })
+    return true
   }
 
   #judgeEnd({ report, findings, notes, isFollowed, isTornKnown }: Entry): void {

@@ -120,6 +120,16 @@ describe.each<Format>(['json', 'ltsv'])('%s', (format) => {
     expect(written.reports.map(({ unsealed }) => unsealed)).toEqual(Array(FILES).fill(0))
   })
 
+  it('finds the same whatever pieces it is fed', () => {
+    const long = Buffer.from(`${format === 'json' ? '{"ts":"' : 'ts:'}${'x'.repeat(100_000)}\n`)
+    const [{ path, bytes }] = written.files as [Written['files'][number]]
+    const whole = Buffer.concat([bytes.subarray(0, 200_000), long, bytes.subarray(200_000, 400_000)])
+    const wanted = checkBytes(path, whole)
+    expect(wanted.findings.length).toBeGreaterThan(0)
+    expect(wanted.torn).toBeGreaterThan(0)
+    for (const size of [97, 4096, 65_536]) expect(checkBytes(path, whole, true, size)).toEqual(wanted)
+  })
+
   it('finds each of 1,000 tamperings', { timeout: 180_000 }, () => {
     const pick = random(format === 'json' ? 20_240_501 : 20_240_502)
     const kinds = Object.keys(TAMPERINGS)
