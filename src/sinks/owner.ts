@@ -92,9 +92,18 @@ export interface Holdings {
   readonly closed: boolean
 }
 
+const isEnd = (end: Partial<FileEnd>): boolean =>
+  [end.file, end.seal, end.sha256].every((text) => typeof text === 'string') &&
+  [end.records, end.bytes].every((number) => typeof number === 'number')
+
 const isHoldings = (value: unknown): value is Holdings => {
   const it = value as Partial<Holdings> | null
-  return typeof it?.identity?.pid === 'number' && Array.isArray(it.open) && Array.isArray(it.pending)
+  return (
+    typeof it?.identity?.pid === 'number' &&
+    Array.isArray(it.open) &&
+    Array.isArray(it.pending) &&
+    (it.end === undefined || (typeof it.end === 'object' && it.end !== null && isEnd(it.end)))
+  )
 }
 
 /** Another owner's file as found in the directory. */
