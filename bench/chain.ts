@@ -123,13 +123,15 @@ try {
   }
   await file.close()
   const check = new FileCheck(path, { verifiers: [readVerifier(keys.publicPem)], expected: new Set() })
-  const start = performance.now()
+  const [start, cpu] = [performance.now(), process.cpuUsage()]
   for await (const piece of readPieces(path)) check.feed(piece)
   const { records, sealed, bytes, findings } = check.end()
   const seconds = (performance.now() - start) / 1000
   if (sealed !== records || findings.length > 0) throw new Error(`not as written: ${findings[0]?.text}`)
-  const rate = (bytes / seconds / 1e6).toFixed(0)
-  console.log(`\nverify: ${(bytes / 1e6).toFixed(0)} MB, ${records} records, ${rate} MB/s`)
+  const { user, system } = process.cpuUsage(cpu)
+  const rate = (of: number): string => `${(bytes / of / 1e6).toFixed(0)} MB`
+  console.log(`\nverify: ${rate(1)}, ${records} records: ${rate(seconds)}/s`)
+  console.log(`${rate((user + system) / 1e6)} per second of CPU`)
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
