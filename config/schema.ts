@@ -218,6 +218,22 @@ export const DUMP_LOG = {
     'dump.log',
     'Name in the directory: a link to the current file when rotation is on, as dump.log.2024050109.',
   ),
+  checkpointInterval: kind.duration(
+    '1s',
+    'A seal (audit.checkpoint) follows each record after this time at the latest; by the seals\n' +
+      '"querytap verify" finds what was changed. "0s": the log is not sealed.',
+    kind.LONGEST_TIMER,
+  ),
+  signingKey: kind.text(
+    '',
+    'File of a private key of Ed25519 in PEM form that signs the seals; "querytap keygen" makes one.\n' +
+      'Without it seals show accidents only.',
+  ),
+  checkpointHook: kind.text(
+    '',
+    'Program to run with each seal, without a shell, so that it can be kept elsewhere; its arguments\n' +
+      'are the seal, its signature, and the file. While it runs only the newest seal waits.',
+  ),
   fileMode: kind.fileMode('0600', "Permissions of the files, whatever the process's umask."),
   fileGroup: kind.text('', 'Group of the files, by name or number, so that a log shipper may read them.'),
 } as const

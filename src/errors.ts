@@ -49,7 +49,7 @@ export class CaptureError extends Error {
 /** The log could not be written. `cause` is the system's own error. */
 export class SinkError extends Error {
   override readonly name = 'SinkError'
-  readonly code: 'open' | 'write' | 'rotate' | 'full'
+  readonly code: 'open' | 'write' | 'rotate' | 'full' | 'hook'
 
   constructor(code: SinkError['code'], message: string, options?: { cause?: unknown }) {
     super(message, options)

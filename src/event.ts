@@ -374,3 +374,52 @@ export interface Line {
 export interface DirectEncoder {
   encode(buffer: Buffer, at: number, seq: number, flow: FlowFacts | undefined, event: AuditEvent): number
 }
+
+/** Why a checkpoint was written; docs/integrity.md tells of each. */
+export type SealReason = 'start' | 'continue' | 'interval' | 'adopt' | 'rotate' | 'stop'
+
+/** How a file ends: what its successor says of it. */
+export interface FileEnd {
+  /** name of the file */
+  readonly file: string
+  /** its last seal, in hex; empty when it has none */
+  readonly seal: string
+  /** whole lines behind its last checkpoint, and the bytes there, a torn line included */
+  readonly records: number
+  readonly bytes: number
+  /** SHA-256, in hex, from that checkpoint's seal on, the seal included, or from the file's beginning */
+  readonly sha256: string
+}
+
+/** A checkpoint's line, to be written next, and what it says. */
+export interface Checkpoint {
+  readonly line: Buffer
+  readonly seal: string
+  /** in hex; empty without a key */
+  readonly signature: string
+}
+
+/** The hash chain of one file. It is told every byte that the file has got, in order. */
+export interface Chain {
+  /** its last seal, in hex; empty before the first */
+  readonly seal: string
+  /** is there a line behind the last checkpoint? */
+  readonly isOpen: boolean
+  /** These bytes were written, and so many line feeds among them. */
+  add(bytes: Uint8Array, lines: number): void
+  /** Makes the checkpoint that may be written now; `before` is another file that it is to vouch for. */
+  checkpoint(reason: SealReason, seq: number, at: Micros, before?: FileEnd): Checkpoint
+  /** The checkpoint's line is in the file, whole, and nothing was added before it. */
+  settle(checkpoint: Checkpoint): void
+  end(): FileEnd
+}
+
+/** Makes chains, and reads what they left in files. What the file system throws, it throws. */
+export interface Chains {
+  /** The chain of a file that is about to be written; the `size` bytes that are in it already are read. */
+  open(name: string, path: string, size: number): Chain
+  /** How a file ends that has no writer any more; undefined when it is empty or not there. */
+  endOf(name: string, path: string): FileEnd | undefined
+  /** What is said of a file that is about to be deleted. */
+  describe(path: string): Promise<AuditLife['fields']>
+}

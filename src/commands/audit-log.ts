@@ -12,6 +12,7 @@ import type { Sink } from '../event.ts'
 import { type Log, throttled } from '../log.ts'
 import { type FileSink, openFileSink } from '../sinks/file.ts'
 import { openStdout, openStreamSink, type StreamSink } from '../sinks/stdout.ts'
+import { type AuditSeal, openAuditSeal } from './audit-seal.ts'
 
 export interface AuditLog {
   readonly sink: Sink
@@ -23,6 +24,8 @@ export interface AuditLog {
   readonly isIdle: boolean
   /** the reader of the standard output went away */
   readonly isGone: boolean
+  /** of the key that signs the file's seals */
+  readonly keyId: string | undefined
   /** SIGHUP */
   reopen(): void
   /** all that can be written is written */
@@ -66,7 +69,12 @@ const reports = (log: Log, output: string) => ({
  */
 const FLUSH_EVERY_MS = 1
 
-const openFile = (options: DumpLogConfig, encoder: Encoder, log: Log): FileSink =>
+const openFile = (
+  options: DumpLogConfig,
+  encoder: Encoder,
+  seal: AuditSeal | undefined,
+  log: Log,
+): FileSink =>
   openFileSink({
     ...options,
     fileGroup: groupId(options.fileGroup),
@@ -78,6 +86,7 @@ const openFile = (options: DumpLogConfig, encoder: Encoder, log: Log): FileSink 
       maxTotal: options.rotationMaxTotal,
     },
     encodeLife: (event) => encoder.encode(undefined, event),
+    seal: seal?.options,
     ...reports(log, 'file'),
   })
 
@@ -110,9 +119,11 @@ export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log):
   const channels: Channel[] = []
   const quiet = throttled(log, { intervalMs: REPEAT_MS })
   let file: FileSink | undefined
+  let seal: AuditSeal | undefined
   if (options.enable) {
     const encoder = lineEncoder(options, options.format)
-    file = openFile(options, encoder, quiet)
+    seal = openAuditSeal(options, encoder, reports(quiet, 'checkpointHook').onTrouble, log)
+    file = openFile(options, encoder, seal, quiet)
     channels.push({ encoder, output: file })
   }
   const shown = stdout ? openShown(options, quiet) : undefined
@@ -137,9 +148,11 @@ export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log):
     get isGone() {
       return shown?.sink.isGone ?? false
     },
+    keyId: seal?.keyId,
     reopen: () => file?.reopen(),
     async close() {
       await Promise.all([file?.close(), shown?.sink.close()])
+      await seal?.close()
     },
   }
 }

@@ -15,12 +15,15 @@ export interface Io {
   readonly env: NodeJS.ProcessEnv
 }
 
+interface VerifyFlags {
+  readonly key?: readonly string[]
+  readonly expectSeal?: readonly string[]
+  readonly name: string
+  readonly json?: boolean
+}
+
 const FAILED = 1
 const WRONG_USE = 2
-
-const LATER: readonly (readonly [name: string, doc: string])[] = [
-  ['verify', 'checking the integrity of audit logs'],
-]
 
 const EXAMPLES = `
 Examples:
@@ -30,6 +33,7 @@ Examples:
   querytap proxy -c /etc/querytap/querytap.toml
   querytap probe -i eth0 -t 5432 --stdout                beside the server, without touching its traffic
   querytap read dump.pcap.gz -t 5432                     the same audit from captured packets
+  querytap verify --key querytap-key.pub.pem /var/log/querytap
   querytap config > querytap.toml                        every option, explained
 `
 
@@ -70,13 +74,14 @@ class Program {
     this.#addProxy(program)
     this.#addProbe(program)
     this.#addRead(program)
+    this.#addVerify(program)
+    this.#addKeygen(program)
     this.#addConfig(program)
     this.#addDemo(program)
     program
       .command('version')
       .description('print the version')
       .action(() => out(`${readVersion()}\n`))
-    for (const [name, doc] of LATER) this.#addLater(program, name, doc)
     return program
   }
 
@@ -126,6 +131,35 @@ class Program {
     })
   }
 
+  #addVerify(program: Command): void {
+    const command = program.command('verify').description('check that audit logs are as they were written')
+    const several = (value: string, before: readonly string[] = []): string[] => [...before, value]
+    command
+      .argument('<path...>', 'log files, gzipped or not; or directories that hold a whole log')
+      .option('--key <file>', 'public key that signed the log; more than one may be given', several)
+      .option('--expect-seal <seal>', 'seal that must be in the log; more than one may be given', several)
+      .option('--name <name>', 'name of the log in directories', 'dump.log')
+      .option('--json', 'print one JSON object')
+      .addHelpText('after', '\nExit codes: 0 fine, 1 findings, 2 wrong use.')
+      .action(async (paths: readonly string[]) => {
+        const { runVerify } = await import('./verify.ts')
+        const { key = [], expectSeal = [], name, json = false } = command.opts<VerifyFlags>()
+        const isColored = process.stdout.isTTY === true && !this.#io.env.NO_COLOR
+        const told = { paths, keys: key, expected: expectSeal, fileName: name, json, isColored }
+        this.#exitCode = await runVerify({ ...told, out: this.#io.out })
+      })
+  }
+
+  #addKeygen(program: Command): void {
+    const command = program.command('keygen').description('make a pair of keys that sign audit logs')
+    command
+      .option('-o, --out <file>', 'where the private key goes', 'querytap-key.pem')
+      .action(async () => {
+        const { makeKeyFiles } = await import('./keygen.ts')
+        this.#io.out(makeKeyFiles(command.opts<{ out: string }>().out))
+      })
+  }
+
   #addConfig(program: Command): void {
     const command = program.command('config').description('print the effective configuration as TOML')
     command
@@ -147,17 +181,6 @@ class Program {
         const { runDemo } = await import('./demo.ts')
         const { once = false, remote } = command.opts<{ once?: boolean; remote?: string }>()
         this.#exitCode = await runDemo(remote === undefined ? { once } : { once, remote })
-      })
-  }
-
-  #addLater(program: Command, name: string, doc: string): void {
-    program
-      .command(name)
-      .description(`${doc} (comes with a later version)`)
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(() => {
-        throw new ConfigError('usage', name, `${name}: ${doc} comes with a later version of querytap`)
       })
   }
 }

@@ -15,6 +15,7 @@ import { CaptureRun } from './capture-run.ts'
 import { type CaptureSubject, captureSubject } from './capture-targets.ts'
 import { type Pidfile, takePidfile } from './pidfile.ts'
 import { type Signals, watchSignals } from './signals.ts'
+import { startFacts } from './start-facts.ts'
 
 export interface ProbeOptions {
   /** records go to the standard output as well (`--stdout`) */
@@ -177,7 +178,7 @@ export const runProbe = async (config: Config, options: ProbeOptions): Promise<n
     probe = running
     const { detail } = config.dumpLog
     const facts = { interface: name, target: subject.targetText, dumper: subject.dumper.name }
-    running.tell('audit.start', { detail, command: 'probe', ...facts })
+    running.tell('audit.start', { detail, command: 'probe', ...facts, ...startFacts(config, audit?.keyId) })
     log.log.info({ ...facts }, 'capturing')
     options.onCapturing?.()
     signals = options.signals ?? watchSignals(() => running.reopen())

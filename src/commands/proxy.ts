@@ -18,6 +18,7 @@ import { openObservation } from './observation.ts'
 import { type Pidfile, takePidfile } from './pidfile.ts'
 import { type Signals, type Stop, watchSignals } from './signals.ts'
 import { assignSockets, type InheritedSocket, inheritedSockets, showSocket } from './sockets.ts'
+import { startFacts } from './start-facts.ts'
 
 export interface ProxyOptions {
   /** records go to the standard output as well (`--stdout`) */
@@ -218,7 +219,8 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
     audit = openAuditLog(config.dumpLog, toStdout, opened.log)
     proxy = new RunningProxy(config, opened, audit)
     const { detail, guarantee } = config.dumpLog
-    proxy.tell('audit.start', { detail, guarantee, listeners: listeners.length })
+    const facts = startFacts(config, audit.keyId)
+    proxy.tell('audit.start', { detail, guarantee, listeners: listeners.length, ...facts })
     signals = options.signals ?? watchSignals(() => proxy?.reopen())
     reason = await serve(proxy, listeners, addresses, signals, options.onListening)
     return 0

@@ -14,6 +14,7 @@ import { countWords, ProgressLine, sizeWords } from './capture-progress.ts'
 import { CaptureRun } from './capture-run.ts'
 import { type CaptureSubject, captureSubject } from './capture-targets.ts'
 import { lossWords, nothingFound } from './capture-words.ts'
+import { startFacts } from './start-facts.ts'
 
 export interface ReadOptions {
   /** path of the capture; `-` or absent: the standard input */
@@ -228,7 +229,8 @@ export const runRead = async (config: Config, options: ReadOptions): Promise<num
     }
     const progress = progressLine(options.log)
     const { detail } = config.dumpLog
-    tell('audit.start', { detail, command: 'read', file: name, dumper: subject.dumper.name })
+    const facts = startFacts(config, opened.keyId)
+    tell('audit.start', { detail, command: 'read', file: name, dumper: subject.dumper.name, ...facts })
     const reading = new Reading(config, subject, opened, log, progress)
     const damage = await reading.read(input)
     const { words, fields } = reading.summary()

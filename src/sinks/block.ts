@@ -10,6 +10,8 @@ export type WriteCall = (fd: number, buffer: Buffer, offset: number, length: num
 
 export interface Written {
   readonly bytes: number
+  /** those bytes, until the next write */
+  readonly block: Buffer
   /** what stopped it before the end */
   readonly error: unknown
 }
@@ -35,15 +37,16 @@ export class BlockWriter {
 
   #from(fd: number, buffer: Buffer, start: number, end: number): Written {
     let offset = start
+    let error: unknown
     try {
       while (offset < end) {
         const count = this.#write(fd, buffer, offset, end - offset)
-        if (count <= 0) return { bytes: offset - start, error: new Error('write wrote nothing') }
+        if (count <= 0) throw new Error('write wrote nothing')
         offset += count
       }
-      return { bytes: offset - start, error: undefined }
-    } catch (error) {
-      return { bytes: offset - start, error }
+    } catch (thrown) {
+      error = thrown
     }
+    return { bytes: offset - start, block: buffer.subarray(start, offset), error }
   }
 }

@@ -4,17 +4,19 @@
  * repeated. Writes are synchronous on purpose: into the page cache they take a microsecond or two,
  * asynchronous ones forty; a disk that hangs, hangs the process.
  */
-import { closeSync, ftruncateSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { ConfigError, SinkError } from '../errors.ts'
-import type { AuditEvent, DirectEncoder, FlowFacts, Line } from '../event.ts'
-import { Backlog, type EncodeLife, type TornLine } from './backlog.ts'
-import { BlockWriter, type WriteCall } from './block.ts'
+import type { AuditEvent, DirectEncoder, FileEnd, FlowFacts, Line } from '../event.ts'
+import { Backlog, type TornLine } from './backlog.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { DirectBlock } from './direct.ts'
+import { type FileSinkOptions, messageOf, type RotateReason } from './file-options.ts'
 import { Finisher } from './finish.ts'
+import { Output } from './output.ts'
 import { HEARTBEAT_MS, Owner } from './owner.ts'
-import type { RetentionLimits } from './retention.ts'
-import { isInPlace, type OpenFile, Place, type PlaceOptions } from './rotate.ts'
+import { isInPlace, type OpenFile, Place } from './rotate.ts'
+import { CHECKPOINT_ROOM } from './sealer.ts'
 import { Trouble } from './trouble.ts'
 
 /** Characters that are joined into one write. */
@@ -24,42 +26,14 @@ const LOOK_MS = 1000
 /** When a rotation failed, writing goes on in the old file for so long. */
 const ROTATE_AGAIN_MS = 10_000
 
-export type RotateReason = 'time' | 'size' | 'reopen' | 'vanished'
-
-export interface FileSinkOptions extends PlaceOptions {
-  /** bytes of a file at which the next one is begun; 0 for no limit; not heeded with rotation off */
-  readonly rotationSize: number
-  readonly retention: RetentionLimits
-  readonly compress: 'none' | 'gzip'
-  /** path of a program; empty for none */
-  readonly rotationHook: string
-  readonly hookTimeoutMs: number
-  /**
-   * while records come without pause they are written so often at most, in milliseconds, and not at the end
-   * of each turn of the event loop; the first one after a pause never waits. 0 for each turn
-   */
-  readonly flushEveryMs?: number
-  /** bytes of records that may wait while the log cannot be written */
-  readonly bufferBytes: number
-  readonly encodeLife: EncodeLife
-  /** told once when writing fails, when records begin to be dropped, and of each failure around rotation */
-  readonly onTrouble: (error: SinkError) => void
-  /** told once when all that waited is written; `lost` records had been dropped */
-  readonly onRecovered: (lost: number) => void
-  readonly clock?: Clock
-  /** the system call, for tests */
-  readonly write?: WriteCall
-}
+export type { FileSinkOptions } from './file-options.ts'
 
 const LINE_END = Buffer.from('\n')
 const isLineEnd = (torn: TornLine): boolean => torn.whole.equals(LINE_END)
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
 export class FileSink {
   readonly #options: FileSinkOptions
   readonly #clock: Clock
-  readonly #writer: BlockWriter
   readonly #backlog: Backlog
   readonly #direct = new DirectBlock()
   #isDirect = false
@@ -67,10 +41,10 @@ export class FileSink {
   readonly #owner: Owner
   readonly #place: Place
   readonly #finisher: Finisher
-  #file: OpenFile
+  readonly #out: Output
   #writtenBefore = 0
   /** lines that a new file takes however long they are: its `audit.rotate` and one more */
-  #leastLines = 1
+  #leastLines: number
   #torn: TornLine | undefined
   #lookAtMs = 0
   #rotateNotBeforeMs = 0
@@ -87,13 +61,19 @@ export class FileSink {
   constructor(options: FileSinkOptions) {
     this.#options = options
     this.#clock = options.clock ?? SYSTEM_CLOCK
-    this.#writer = new BlockWriter(options.write ?? writeSync)
     this.#backlog = new Backlog(options.bufferBytes, options.encodeLife)
     this.#trouble = new Trouble({ ...options, clock: this.#clock, retry: () => this.#attempt() })
     this.#owner = new Owner(options.dir, options.fileName)
     this.#place = new Place(options, this.#owner)
+    this.#leastLines = options.seal ? 2 : 1
     try {
-      this.#file = this.#place.open(this.#clock.nowMs())
+      this.#out = new Output(this.#place.open(this.#clock.nowMs()), {
+        seal: options.seal,
+        write: options.write ?? writeSync,
+        clock: this.#clock,
+        numbering: this.#backlog,
+        onDue: () => this.flush(),
+      })
     } catch (error) {
       this.#abandon()
       throw new ConfigError(
@@ -103,14 +83,14 @@ export class FileSink {
       )
     }
     this.#finisher = this.#openFinisher()
-    this.#healEnd(this.#file)
+    this.#healEnd(this.#out.file)
     this.#beat()
     this.#finisher.kick()
   }
 
   /** path of the file that is written */
   get path(): string {
-    return this.#file.path
+    return this.#out.file.path
   }
 
   /** records that wait to be written */
@@ -191,8 +171,10 @@ export class FileSink {
     await this.#finisher.close()
     this.#attempt()
     this.#isClosed = true
+    this.#out.stop()
+    if (!this.#trouble.isOn) this.#out.finish('stop')
     this.#giveUp()
-    closeSync(this.#file.fd)
+    closeSync(this.#out.file.fd)
     this.#abandon()
   }
 
@@ -209,7 +191,7 @@ export class FileSink {
     } catch (error) {
       this.#putBack()
       const code = error instanceof SinkError ? error.code : 'write'
-      this.#trouble.on(new SinkError(code, `${this.#file.path}: ${messageOf(error)}`, { cause: error }))
+      this.#trouble.on(new SinkError(code, `${this.#out.file.path}: ${messageOf(error)}`, { cause: error }))
       this.#dropExcess()
     }
   }
@@ -225,8 +207,10 @@ export class FileSink {
     this.#completeTorn()
     this.#writeDirect()
     this.#writeWaiting()
+    this.#out.seal()
     if (!this.#wantsReopen) return
     this.#rotate('reopen')
+    this.#completeTorn()
     this.#writeWaiting()
   }
 
@@ -234,13 +218,12 @@ export class FileSink {
   #writeDirect(): void {
     const direct = this.#direct
     if (direct.count === 0) return
-    const due = this.#mayRotate() && this.#clock.nowMs() >= this.#file.until
+    const due = this.#out.isUnbegun || (this.#mayRotate() && this.#clock.nowMs() >= this.#out.file.until)
     if (due || this.#wantsReopen || direct.used > this.#room()) {
       this.#putBack()
       return
     }
-    const { bytes, error } = this.#writer.bytes(this.#file.fd, direct.bytes)
-    this.#file.size += bytes
+    const { bytes, error } = this.#out.bytes(direct.bytes, 0, direct.count)
     if (error === undefined) this.#backlog.skip(direct.count)
     else this.#keepUnwritten(bytes)
     direct.clear()
@@ -277,18 +260,27 @@ export class FileSink {
 
   #writeWaiting(): void {
     while (!this.#backlog.isEmpty) {
-      if (this.#mayRotate() && this.#clock.nowMs() >= this.#file.until) this.#rotate('time')
+      if (this.#mayRotate() && this.#clock.nowMs() >= this.#out.file.until) this.#rotate('time')
+      this.#out.begin()
       const least = this.#leastLines - (this.#backlog.written - this.#writtenBefore)
       const batch = this.#backlog.batch(BLOCK_CHARS, this.#room(), least, this.#clock.nowMs() * 1000)
       if (batch === undefined) {
         this.#rotate('size')
         continue
       }
-      const { bytes, error } = this.#writer.text(this.#file.fd, batch.text)
-      this.#file.size += bytes
+      const { bytes, error } = this.#out.text(batch.text, batch.lines.length)
       this.#torn = this.#backlog.commit(batch, error === undefined ? undefined : bytes)
       if (error !== undefined) throw error
     }
+  }
+
+  /** A checkpoint names a file that its writer has left. False when that cannot be written now. */
+  #adopt(name: string, end: FileEnd | undefined): boolean {
+    if (!this.#options.seal || this.#owner.open.includes(name)) return true
+    if (this.#isClosed || this.#trouble.isOn) return false
+    this.#out.adopt(name, join(this.#options.dir, name), end)
+    this.flush()
+    return !this.#trouble.isOn
   }
 
   #mayRotate(): boolean {
@@ -298,14 +290,15 @@ export class FileSink {
   /** Bytes that may still go into the file. */
   #room(): number {
     const { rotationSize } = this.#options
-    return rotationSize > 0 && this.#mayRotate() ? rotationSize - this.#file.size : Number.POSITIVE_INFINITY
+    if (rotationSize === 0 || !this.#mayRotate()) return Number.POSITIVE_INFINITY
+    return rotationSize - this.#out.file.size - (this.#options.seal ? CHECKPOINT_ROOM : 0)
   }
 
   #completeTorn(): void {
+    this.#out.complete()
     const torn = this.#torn
     if (torn === undefined) return
-    const { bytes, error } = this.#writer.bytes(this.#file.fd, torn.whole, torn.written)
-    this.#file.size += bytes
+    const { bytes, error } = this.#out.bytes(torn.whole, torn.written)
     torn.written += bytes
     if (error !== undefined) throw error
     this.#torn = undefined
@@ -318,7 +311,7 @@ export class FileSink {
     // longer than that where the wall clock was set back
     if (wait > 0 && wait <= LOOK_MS && !this.#trouble.isOn) return
     this.#lookAtMs = now + LOOK_MS
-    if (isInPlace(this.#file)) return
+    if (isInPlace(this.#out.file)) return
     // A torn line went with the file that has its beginning, and what was to end an older one's is not
     // needed.
     if (this.#torn !== undefined)
@@ -329,11 +322,12 @@ export class FileSink {
   /** Goes on in another file. Where that fails, in the old one, if it still has a place to be found. */
   #rotate(reason: RotateReason): void {
     this.#wantsReopen = false
-    const old = this.#file
+    const old = this.#out.file
     const now = this.#clock.nowMs()
     if (reason === 'reopen' && this.#options.rotateEnable && old.size === 0 && now < old.until) return
+    if (reason !== 'vanished') this.#out.finish(this.#options.rotateEnable ? 'rotate' : 'interval')
     try {
-      this.#file = this.#place.open(now)
+      this.#out.goOn(this.#place.open(now))
     } catch (error) {
       if (reason === 'vanished') throw new SinkError('open', messageOf(error), { cause: error })
       this.#rotateNotBeforeMs = now + ROTATE_AGAIN_MS
@@ -341,10 +335,14 @@ export class FileSink {
       return
     }
     closeSync(old.fd)
-    this.#leastLines = this.#file.inode !== old.inode && this.#tellRotation(old, reason) ? 2 : 1
+    this.#leastLines = this.#out.file.inode !== old.inode && this.#tellRotation(old, reason) ? 2 : 1
+    if (this.#options.seal) this.#leastLines++
     this.#writtenBefore = this.#backlog.written
+    this.#healEnd(this.#out.file)
+    // The file before it is named while this process is still known to hold both; what has its number comes
+    // first.
+    if (this.#torn === undefined && this.#direct.count === 0) this.#out.quietly(() => this.#out.begin())
     if (this.#options.rotateEnable) this.#leave(old, reason)
-    this.#healEnd(this.#file)
   }
 
   #tellRotation(old: OpenFile, reason: RotateReason): boolean {
@@ -354,7 +352,7 @@ export class FileSink {
       prev_file: old.name,
       prev_bytes: old.size,
       prev_records: this.#backlog.written - this.#writtenBefore,
-      file: this.#file.name,
+      file: this.#out.file.name,
     }
     const at = this.#clock.nowMs() * 1000
     this.#backlog.unshift(this.#options.encodeLife({ event: 'audit.rotate', at, fields }))
@@ -366,7 +364,7 @@ export class FileSink {
     if (reason !== 'vanished' && old.size === 0) rmSync(old.path, { force: true })
     else if (reason !== 'vanished' && this.#finisher.wantsFiles) this.#finished.push(old.name)
     try {
-      this.#owner.update([this.#file.name], [...this.#owner.pending, ...this.#finished])
+      this.#owner.update([this.#out.file.name], [...this.#owner.pending, ...this.#finished])
       this.#finished = []
       this.#finisher.kick()
     } catch (error) {
@@ -374,27 +372,24 @@ export class FileSink {
     }
   }
 
-  /** A file that an earlier process left in the middle of a line gets that line ended first. */
+  /**
+   * A file that an earlier process left in the middle of a line gets that line ended first; not one that is
+   * ours, opened anew in the middle of a checkpoint.
+   */
   #healEnd(file: OpenFile): void {
-    if (file.isTorn)
+    if (file.isTorn && this.#out.torn === 0)
       this.#torn = { whole: Buffer.concat([LINE_END, this.#torn?.whole ?? Buffer.of()]), written: 0 }
   }
 
   /** At the end: what cannot be written is lost, but no half line stays. */
   #giveUp(): void {
-    if (this.#torn !== undefined && this.#torn.written > 0) {
-      try {
-        ftruncateSync(this.#file.fd, this.#file.size - this.#torn.written)
-      } catch {
-        // The disk that did not take the rest of the line does not give back its beginning either.
-      }
-    }
+    this.#out.cut((this.#torn?.written ?? 0) + this.#out.torn)
     this.#backlog.drop(true)
     const lost =
       (this.#backlog.loss?.records ?? 0) + (this.#torn === undefined || isLineEnd(this.#torn) ? 0 : 1)
     this.#trouble.end()
     if (lost > 0)
-      this.#options.onTrouble(new SinkError('full', `${this.#file.path}: ${lost} records lost at the end`))
+      this.#options.onTrouble(new SinkError('full', `${this.path}: ${lost} records lost at the end`))
   }
 
   /** Leaves the directory: unfinished files are for the next process to adopt. */
@@ -403,7 +398,7 @@ export class FileSink {
       const rest =
         this.#isClosed && this.#finisher.wantsFiles && this.#options.rotateEnable ? this.#owner.open : []
       if (this.#isClosed) this.#owner.update([], [...this.#owner.pending, ...this.#finished, ...rest])
-      this.#owner.close()
+      this.#owner.close(this.#isClosed ? this.#out.end() : undefined)
       this.#place.close()
     } catch {
       // Whoever comes next finds the process gone and adopts what its file says.
@@ -411,20 +406,20 @@ export class FileSink {
   }
 
   #openFinisher(): Finisher {
-    const { rotationHook, hookTimeoutMs, encodeLife } = this.#options
+    const { rotationHook, hookTimeoutMs, encodeLife, seal } = this.#options
     return new Finisher({
       ...this.#options,
       hook: rotationHook,
       hookTimeoutMs,
       owner: this.#owner,
-      currentPath: () => this.#file.path,
+      currentPath: () => this.#out.file.path,
       nowMs: () => this.#clock.nowMs(),
       onProblem: this.#options.onTrouble,
-      onDelete: (file, bytes, reason) => {
-        const at = this.#clock.nowMs() * 1000
-        this.append(
-          encodeLife({ event: 'audit.delete', at, fields: { file, bytes, delete_reason: reason } }),
-        )
+      ...(seal && { describe: (path) => seal.chains.describe(path) }),
+      onLeft: (name, end) => this.#adopt(name, end),
+      onDelete: (file, bytes, reason, more) => {
+        const fields = { file, bytes, delete_reason: reason, ...more }
+        this.append(encodeLife({ event: 'audit.delete', at: this.#clock.nowMs() * 1000, fields }))
       },
     })
   }

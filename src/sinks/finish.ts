@@ -7,17 +7,20 @@
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SinkError } from '../errors.ts'
+import type { AuditLife, FileEnd } from '../event.ts'
 import { compressFile } from './compress.ts'
 import { runHook } from './hook.ts'
 import { acquireLock } from './lock.ts'
 import { type LogName, parseName } from './names.ts'
-import type { Owner } from './owner.ts'
+import type { Holdings, Owner } from './owner.ts'
 import { expiredFiles, type FinishedFile, type RetentionLimits } from './retention.ts'
 
 /** How long until another try when another process is at work on the same directory. */
 const BUSY_MS = 1000
 /** How long a stop waits for what is being done. */
 const GRACE_MS = 5000
+
+type Fields = AuditLife['fields']
 
 export interface FinishOptions {
   readonly dir: string
@@ -30,7 +33,14 @@ export interface FinishOptions {
   readonly owner: Owner
   readonly currentPath: () => string
   readonly nowMs: () => number
-  readonly onDelete: (file: string, bytes: number, reason: string) => void
+  /** what else is said of a file that is about to be deleted */
+  readonly describe?: (path: string) => Promise<Fields>
+  /**
+   * Told of each file that a process left when it went, and how it ends if that process said so; false when
+   * it has to be told again.
+   */
+  readonly onLeft?: (name: string, end: FileEnd | undefined) => boolean
+  readonly onDelete: (file: string, bytes: number, reason: string, more: Fields) => void
   readonly onProblem: (error: SinkError) => void
 }
 
@@ -57,6 +67,11 @@ export class Finisher {
   /** Is there anything to be done with a finished file before it may be deleted? */
   get wantsFiles(): boolean {
     return this.#options.compress !== 'none' || this.#options.hook !== ''
+  }
+
+  get #expires(): boolean {
+    const { count, maxAgeMs, maxTotal } = this.#options.retention
+    return count > 0 || maxAgeMs > 0 || maxTotal > 0
   }
 
   /** Looks at what is pending, now or as soon as the present look is over. */
@@ -112,7 +127,7 @@ export class Finisher {
         if (this.#isClosing) break
         await this.#finish(name)
       }
-      if (!this.#isClosing) this.#expire()
+      if (!this.#isClosing && this.#expires) await this.#expire()
       return true
     } finally {
       lock.release()
@@ -128,8 +143,16 @@ export class Finisher {
       const left = [...pending, ...open].filter((name) => parseName(fileName, name) !== undefined)
       const fresh = left.filter((name) => !owner.pending.includes(name))
       if (this.wantsFiles && fresh.length > 0) owner.update(owner.open, [...fresh, ...owner.pending])
-      rmSync(other.path, { force: true })
+      if (this.#tellLeft(other.holdings)) rmSync(other.path, { force: true })
     }
+  }
+
+  /** Before its files are touched. */
+  #tellLeft({ open, end }: Holdings): boolean {
+    const { onLeft } = this.#options
+    if (onLeft === undefined) return true
+    const isTold = end === undefined || onLeft(end.file, end)
+    return open.map((name) => onLeft(name, undefined)).every(Boolean) && isTold
   }
 
   /** Half a .gz of a process that was killed; who holds the lock is the only one who makes any. */
@@ -163,9 +186,8 @@ export class Finisher {
   }
 
   /** Deletes what retention no longer keeps: never a file that has a writer or awaits the hook. */
-  #expire(): void {
+  async #expire(): Promise<void> {
     const { dir, fileName, retention } = this.#options
-    if (retention.count <= 0 && retention.maxAgeMs <= 0 && retention.maxTotal <= 0) return
     // The listing comes before the owners: see Owner.others.
     const names = readdirSync(dir).map((file) => parseName(fileName, file))
     const held = this.#heldNames()
@@ -178,7 +200,7 @@ export class Finisher {
       else finished.push({ name, ...size })
     }
     for (const { file, reason } of expiredFiles(finished, retention, this.#options.nowMs(), kept)) {
-      this.#delete(file.name, file.bytes, reason)
+      await this.#delete(file.name, file.bytes, reason)
     }
   }
 
@@ -191,10 +213,13 @@ export class Finisher {
     return held
   }
 
-  #delete(name: LogName, bytes: number, reason: string): void {
+  async #delete(name: LogName, bytes: number, reason: string): Promise<void> {
+    const { dir, describe, onDelete } = this.#options
+    const path = join(dir, name.file)
     try {
-      rmSync(join(this.#options.dir, name.file))
-      this.#options.onDelete(name.file, bytes, reason)
+      const more = (await describe?.(path)) ?? {}
+      rmSync(path)
+      onDelete(name.file, bytes, reason, more)
     } catch (error) {
       this.#options.onProblem(problem(`deletion of ${name.file}`, error))
     }

@@ -1,4 +1,4 @@
-/** The rotation hook: a program of the user's, run without a shell. */
+/** Hooks: programs of the user's, run without a shell. */
 import { spawn } from 'node:child_process'
 
 export interface HookOptions {
@@ -10,15 +10,15 @@ export interface HookOptions {
 }
 
 /**
- * Runs the program with the finished and the current file as $1 and $2, and resolves when it has succeeded.
+ * Runs the program with the arguments as $1, $2 and so on, and resolves when it has succeeded.
  * Rejects when it cannot be started, ends otherwise than with 0, or takes too long; its whole process group
  * is killed then. Its output goes nowhere: whatever it says is not the log's.
  */
-export const runHook = (options: HookOptions, previous: string, current: string): Promise<void> =>
+export const runHook = (options: HookOptions, ...args: readonly string[]): Promise<void> =>
   new Promise((resolve, reject) => {
     const { program, timeoutMs, signal } = options
     // A group of its own, so that what the hook started is killed with it.
-    const child = spawn(program, [previous, current], { stdio: 'ignore', detached: true })
+    const child = spawn(program, args, { stdio: 'ignore', detached: true })
     let killed = ''
     const kill = (why: string): void => {
       killed = why

@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { FileEnd } from '../event.ts'
 
 /** How often an owner touches its file, and after which silence a foreign one counts as gone. */
 export const HEARTBEAT_MS = 60_000
@@ -85,13 +86,24 @@ export interface Holdings {
   readonly open: readonly string[]
   /** names of finished files to be compressed or shown to the hook, oldest first */
   readonly pending: readonly string[]
+  /** how the file ends that it wrote last, until a file of another process says so */
+  readonly end?: FileEnd | undefined
   /** it has stopped writing and left the rest to others */
   readonly closed: boolean
 }
 
+const isEnd = (end: Partial<FileEnd>): boolean =>
+  [end.file, end.seal, end.sha256].every((text) => typeof text === 'string') &&
+  [end.records, end.bytes].every((number) => typeof number === 'number')
+
 const isHoldings = (value: unknown): value is Holdings => {
   const it = value as Partial<Holdings> | null
-  return typeof it?.identity?.pid === 'number' && Array.isArray(it.open) && Array.isArray(it.pending)
+  return (
+    typeof it?.identity?.pid === 'number' &&
+    Array.isArray(it.open) &&
+    Array.isArray(it.pending) &&
+    (it.end === undefined || (typeof it.end === 'object' && it.end !== null && isEnd(it.end)))
+  )
 }
 
 /** Another owner's file as found in the directory. */
@@ -124,8 +136,8 @@ export class Owner {
     return this.#open
   }
 
-  update(open: readonly string[], pending: readonly string[], closed = false): void {
-    const holdings: Holdings = { identity: this.identity, open, pending, closed }
+  update(open: readonly string[], pending: readonly string[], closed = false, end?: FileEnd): void {
+    const holdings: Holdings = { identity: this.identity, open, pending, closed, end }
     const temporary = `${this.#path}.tmp`
     try {
       writeFileSync(temporary, `${JSON.stringify(holdings)}\n`, { mode: 0o600 })
@@ -143,10 +155,13 @@ export class Owner {
     attempt(() => utimesSync(this.#path, now, now), undefined)
   }
 
-  /** Leaves: what is pending is for others to adopt; with nothing pending, no trace stays. */
-  close(): void {
-    if (this.#pending.length === 0) rmSync(this.#path, { force: true })
-    else this.update([], this.#pending, true)
+  /**
+   * Leaves: what is pending, and how the last file ends, is for others to adopt; with neither, no trace
+   * stays.
+   */
+  close(end?: FileEnd): void {
+    if (this.#pending.length === 0 && end === undefined) rmSync(this.#path, { force: true })
+    else this.update([], this.#pending, true, end)
   }
 
   /**

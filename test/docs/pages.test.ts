@@ -11,7 +11,7 @@ import { main } from '../../src/commands/main.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PAGES = [
   'README.md',
-  ...['configuration', 'records', 'operations', 'security', 'mysql', 'capture', 'dumpers'].map(
+  ...['configuration', 'records', 'operations', 'security', 'integrity', 'mysql', 'capture', 'dumpers'].map(
     (name) => `docs/${name}.md`,
   ),
 ]

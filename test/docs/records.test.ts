@@ -123,7 +123,9 @@ describe('docs/records.md', () => {
     ])
     const words =
       contract +
-      ['src/flow.ts', 'src/observe/decode.ts', 'src/audit/pipeline.ts'].map(read).join('') +
+      ['src/flow.ts', 'src/observe/decode.ts', 'src/audit/pipeline.ts', 'src/audit/chain.ts']
+        .map(read)
+        .join('') +
       sources.join('') +
       encoder
     const dumper = ['pg', 'mysql']

@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeLive } from '../support/live.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { runOk } from '../support/programs.ts'
-import { startQuerytap } from '../support/querytap.ts'
-import { type AuditRecord, readRecords } from '../support/records.ts'
+import { CLI, startQuerytap } from '../support/querytap.ts'
+import { type AuditRecord, readLines } from '../support/records.ts'
 
 const STATEMENTS = 2000
 let server: Postgres
@@ -59,7 +59,7 @@ await describeLive('case 65: the disk of the log is full', ['postgres'], () => {
       const output = await runOk(server.program('pgbench'), ['-n', '-S', '-t', `${STATEMENTS}`, ...target])
       expect(output).toContain(`${STATEMENTS}/${STATEMENTS}`)
     }
-    const read = () => readRecords(dir)
+    const read = () => readLines(dir)
     try {
       await run()
       const healthy = await untilQuiet(read, (all) => all.some(({ event }) => event === 'session.end'))
@@ -77,6 +77,8 @@ await describeLive('case 65: the disk of the log is full', ['postgres'], () => {
       if (bufferBytes === '64MiB') expect(selects(records)).toHaveLength(2 * STATEMENTS)
       else expect(lostRecords).toBeGreaterThan(STATEMENTS / 2)
       expect(tap.log()).toContain('ENOSPC')
+      const verified = await runOk(process.execPath, [CLI, 'verify', dir])
+      expect(verified).toContain('no findings')
     } finally {
       rmSync(ballast, { force: true })
       await tap.stop()

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeLive } from '../support/live.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { runOk } from '../support/programs.ts'
+import { CLI } from '../support/querytap.ts'
 import { readRecords } from '../support/records.ts'
 import { type Supervised, startSupervised } from '../support/start-server.ts'
 
@@ -62,5 +63,6 @@ await describeLive('hot restart under start_server', ['postgres', 'start_server'
     expect(count('session.end')).toBe(count('session.start'))
     expect(count('audit.start')).toBe(RESTARTS + 1)
     expect(count('audit.stop')).toBe(RESTARTS + 1)
+    expect(await runOk(process.execPath, [CLI, 'verify', directory])).toContain(': no findings\n')
   }, 180_000)
 })

@@ -45,8 +45,12 @@ const textOf = (path: string): string => {
   return String(path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
 }
 
-/** Whole lines of all files. A line that is not JSON throws: a torn line is never a test's noise. */
+/** Records of all files; those of the log's integrity are left out. */
 export const readRecords = (directory: string, name?: string): AuditRecord[] =>
+  readLines(directory, name).filter(({ event }) => event !== 'audit.checkpoint')
+
+/** Whole lines of all files. A line that is not JSON throws: a torn line is never a test's noise. */
+export const readLines = (directory: string, name?: string): AuditRecord[] =>
   logFiles(directory, name).flatMap((file) => {
     const lines = textOf(join(directory, file)).split('\n')
     // what follows the last newline is still being written

@@ -64,6 +64,7 @@ const records = (): Record<string, unknown>[] =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
+    .filter(({ event }) => event !== 'audit.checkpoint')
 
 const events = () => records().map((record) => record.event)
 
