@@ -1,6 +1,6 @@
 /** What the redactor finds in a text, and what the pieces of a statement tell of it. */
 import type { Span } from '../sql/scan.ts'
-import { inAll, inOrder } from './redact-spans.ts'
+import { inAll, inOrder, joined } from './redact-spans.ts'
 
 /** What is to be masked in a text. */
 export interface Secrets {
@@ -17,6 +17,10 @@ export class Found {
   readonly spans: Span[] = []
   readonly params = new Set<number>()
   readonly words = new Set<string>()
+  /** of one reading of one text, not of the literals within it: what is no code there */
+  readonly comments: Span[] = []
+  /** bound values that the outermost text uses when it is read so */
+  readonly used = new Set<number>()
 
   /** All that was found in `text`, the outermost one. */
   secrets(text: string): Secrets | undefined {
@@ -45,11 +49,17 @@ export class Found {
     for (const word of words) this.words.add(word)
   }
 
-  /** Adds what all of several readings found; of their words each one's, for those stand in no statement. */
+  /**
+   * Adds what is a secret in one of several readings and in each of the others a secret or a comment, or a
+   * bound value that is not used; of their words each one's, for those stand in no statement.
+   */
   takeCommon(readings: readonly Found[]): void {
-    for (const span of inAll(readings.map(({ spans }) => inOrder(spans)))) this.spans.push(span)
-    for (const param of readings[0]?.params ?? [])
-      if (readings.every(({ params }) => params.has(param))) this.params.add(param)
+    const inert = readings.map(({ spans, comments }) => joined([...spans, ...comments]))
+    const secret = joined(readings.flatMap(({ spans }) => spans))
+    for (const span of inAll([...inert, secret])) this.spans.push(span)
+    for (const param of readings.flatMap(({ params }) => [...params]))
+      if (readings.every(({ params, used }) => params.has(param) || !used.has(param)))
+        this.params.add(param)
     for (const { words } of readings) for (const word of words) this.words.add(word)
   }
 }

@@ -199,10 +199,11 @@ export class Level {
   }
 
   #param(isSecret: boolean): void {
-    const { depth, patterns } = this.#level
+    const { depth, found, patterns } = this.#level
     const number = Number(this.#lexer.raw.slice(1))
+    if (depth === 0) found.used.add(number)
     if (isSecret || this.#awaitsSecret()) {
-      if (depth === 0) this.#level.found.params.add(number)
+      if (depth === 0) found.params.add(number)
       else this.#numbers.push(number)
     }
     const pattern = depth === 0 ? patterns?.get(number) : undefined
@@ -354,8 +355,9 @@ export class Level {
   }
 
   #comment(): void {
-    const { start, raw } = this.#lexer
+    const { start, end, raw } = this.#lexer
     const { found, source, options } = this.#level
+    found.comments.push(source(start, end))
     if (!maySecret(raw)) return
     for (const secret of looseSecrets(raw, options))
       found.mask(source(start + secret.start, start + secret.end), secret.raw, secret.value)

@@ -2,12 +2,18 @@
 import type { Span } from '../sql/scan.ts'
 
 /** The same spans in order, without overlap. */
-export const inOrder = (spans: readonly Span[]): readonly Span[] => {
+export const inOrder = (spans: readonly Span[]): readonly Span[] => merge(spans, 1)
+
+/** In order, and those that touch each other made one. */
+export const joined = (spans: readonly Span[]): readonly Span[] => merge(spans, 0)
+
+/** Spans become one that have at least so many characters in common. */
+const merge = (spans: readonly Span[], common: number): readonly Span[] => {
   const sorted = [...spans].sort((a, b) => a.start - b.start || b.end - a.end)
   const merged: Span[] = []
   for (const span of sorted) {
     const last = merged.at(-1)
-    if (last && span.start < last.end)
+    if (last && span.start + common <= last.end)
       merged[merged.length - 1] = { start: last.start, end: Math.max(last.end, span.end) }
     else merged.push(span)
   }

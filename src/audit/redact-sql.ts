@@ -10,8 +10,8 @@
  *
  * How a text is to be read depends on settings that may have changed since the server last told them. So a
  * text that has more than one meaning is read in each way that there is; the ways in which the server would
- * refuse it are left out; and of the others' secrets those are masked that all of them find: by no other
- * rule can it be that nobody's password is seen and no command is hidden.
+ * refuse it are left out; and of the others' secrets those are masked that are a secret or a comment in all
+ * of them: by no other rule can it be that nobody's password is seen and no command is hidden.
  */
 import { hasBackslashEscapes, type ScanOptions, type Span } from '../sql/scan.ts'
 import { conninfoSecrets, isConninfo, quotableForms } from './redact-conninfo.ts'

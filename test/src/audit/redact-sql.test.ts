@@ -245,9 +245,18 @@ describe('texts of several meanings', () => {
   both('the other one', "create role bob password «'a\\'» login")
   both('the same literals', "create role bob password «'a\\b'» login")
   both('within literals', "do $$ begin alter role bob password «'a\\'b'»; end $$")
-  both('a command in one of them', "create role bob password «'a\\'»; drop table t; --'")
+  both('a command in one of them', "create role bob password «'a\\'»; drop table t; «--'»")
   both('options in one of them', "select password 'a\\', run(1), 'b', 'c\\', 'd'")
-  both('half a character', "create role bob password «E'\ufffd\\'»; drop table t; --'")
+  both('half a character', "create role bob password «E'\ufffd\\'»; drop table t; «--'»")
+  both(
+    'a secret that is a comment in one of them',
+    "alter role bob password «'--a\\'»; select 1; alter role al password «'--a\\'»",
+  )
+  both(
+    'the same within literals',
+    "do $$ begin alter role bob password «'--a\\'»; alter role al password «'--a\\'»\n; end $$",
+  )
+  both('a comment in all of them', "create role bob password «'a\\b'» /* 'c' */ login -- 'd'")
 })
 
 describe('what is not masked', () => {
@@ -284,6 +293,11 @@ describe('parameters', () => {
     expect(params("select set_config('app.secret', $1, $2)")).toEqual([1])
     expect(params('update users set password = $1')).toEqual([])
     expect(params("alter role bob password 'x'")).toEqual([])
+  })
+
+  it('and nothing else in another meaning of the text', () => {
+    expect(params("select '\\', '--', set_config('app.secret', $1, false)")).toEqual([1])
+    expect(params("select '\\', set_config('app.secret', $1, false), '; select run($1) --'")).toEqual([])
   })
 })
 
