@@ -10,20 +10,23 @@
  * What a trial gives is held until it is over. If it failed, commands that were never in doubt (only replies
  * were lost, or their reply had begun as it should) are recorded with their outcome unknown, and those that
  * were guessed are forgotten.
+ *
+ * Replies name no command. Where the client has been seen to send one before the one before was answered any
+ * reply may be to an earlier command: such a session never gets in step again.
  */
-import type { AuditEvent } from '../../src/event.ts'
+import type { AuditEvent, Who } from '../../src/event.ts'
 import type { Bytes, Direction } from '../../src/flow.ts'
 import type { Compression } from '../../src/framing/compressed.ts'
 import { type Series, SeriesSearch } from '../common/series-search.ts'
 import { looksLikeTls } from '../common/tls-record.ts'
-import type { Command } from './commands.ts'
+import { type Command, isUnanswered } from './commands.ts'
 import { giveUp } from './ending.ts'
 import { fitsReply } from './fits.ts'
 import { readFrames, readPackets } from './series.ts'
 import type { MysqlState, Trial } from './state.ts'
 import { FIRST, type ReplyState } from './turn.ts'
 import { Unknown } from './unknown.ts'
-import { allUnseen, asUnknown, commandsUnseen, loseCursors, textUnseen } from './unseen.ts'
+import { allUnseen, asUnknown, commandsUnseen, loseCursors, textUnseen, whoUnseen } from './unseen.ts'
 
 /** What a resumption does with the session's wires. */
 export interface ResumedWires {
@@ -45,10 +48,26 @@ export interface ResumedWires {
 
 /** A packet of this length is continued by the next. */
 const WHOLE = 0xff_ffff
-/** After so many events without a reply that does not fit a trial is over. */
-const MAX_HELD = 256
+/**
+ * Commands answered one at a time from which on a client is one that waits for each answer. One that is
+ * always a command ahead looks the same for a while, until a reply does not fit.
+ */
+const MIN_ROUNDS = 5
 /** no sequence id: any may come */
 const ANY = -1
+
+/** The session when a trial began. */
+interface Before {
+  readonly seq: number
+  readonly statements: number
+  readonly isUnknown: boolean
+  readonly who: Who
+  readonly charset: string
+}
+
+const beforeOf = ({ seq, statements, unknown, identity, charset }: MysqlState): Before => ({
+  ...{ seq, statements, isUnknown: unknown !== undefined, who: identity.who, charset },
+})
 
 /** How many packets a command took, which is the id of its reply's first. */
 const firstIdOf = ({ length }: Command): number => (Math.floor(length / WHOLE) + 1) & 0xff
@@ -66,10 +85,16 @@ export class Resume implements Trial {
   #nextId = ANY
   /** of a trial: what it gave, the numbers to go back to, and the client's bytes in it */
   #held: AuditEvent[] = []
-  #before = { seq: 0, statements: 0, isUnknown: false }
+  #before: Before
   #tried = 0
   /** events from before the trial in the feed that began it */
   #told: AuditEvent[] = []
+  /**
+   * Commands came before what was sent was answered, unless that answer is lost, which has yet to be told.
+   */
+  #isAhead = false
+  /** no more than one command was unanswered when replies were lost */
+  #isAlone = false
   /** that the client seems to speak TLS was told */
   #isTlsTold = false
 
@@ -82,6 +107,7 @@ export class Resume implements Trial {
     bytes: number,
   ) {
     this.#state = state
+    this.#before = beforeOf(state)
     this.#reply = reply
     this.#wires = wires
     this.#lost = { frontend: false, backend: false }
@@ -89,6 +115,7 @@ export class Resume implements Trial {
       (series) => this.#judge(series),
       (skipped) => this.#wires.skip('frontend', skipped),
     )
+    this.#isAlone = !lost.frontend && state.queue.length <= 1
     for (const side of ['frontend', 'backend'] as const) if (lost[side]) this.#lose(side, bytes)
   }
 
@@ -104,7 +131,7 @@ export class Resume implements Trial {
   /** Answers true when both sides are in step again: the chunk, not used, goes the usual way. */
   feed(from: Direction, chunk: Bytes): boolean {
     if (from === 'backend') this.#feedBackend(chunk)
-    else if (this.#inTrial && (this.#isSettled() || this.#isSure)) {
+    else if (this.#inTrial && this.#isSettled() && this.#isSure) {
       this.#commit()
       return true
     } else this.#feedFrontend(chunk)
@@ -115,10 +142,20 @@ export class Resume implements Trial {
   /** More was lost. Answers true when that side was in step until now. */
   gap(from: Direction, bytes: number): boolean {
     const isNews = this.#inTrial || !this.#lost[from]
-    if (this.#inTrial && from === 'frontend' && this.#isSettled()) this.#commit()
+    if (from === 'backend') this.#isAhead = false
+    const { rounds, queue } = this.#state
+    // a reply that began as it should, to a command that was alone
+    const isBegun = this.#isConfirmed && queue.length === 1 && from === 'backend'
+    const isWithin = isBegun && (this.#reply.phase !== FIRST || this.#wires.midFrame('backend'))
+    const told = isWithin ? rounds + 1 : 0
+    const before = this.#inTrial ? told : rounds
+    const isAlone = this.#isAlone && from === 'backend' && queue.length <= 1
+    if (this.#inTrial && from === 'frontend' && this.#isSettled() && this.#isSure) this.#commit()
     // what was confirmed was sent, though its outcome is lost
     else if (this.#isConfirmed) this.#lost.frontend = false
     this.abort()
+    this.#isAlone = isAlone
+    this.#state.rounds = before
     this.#search.drop()
     this.#lose(from, bytes)
     return isNews
@@ -153,7 +190,9 @@ export class Resume implements Trial {
   /** Ids of what answers commands that came in one compressed frame may be any. */
   #isNext(seq: number, head: Command): boolean {
     if (this.#state.compressed && head.next !== undefined) return true
-    if (this.#reply.phase === FIRST && !head.answered) return seq === firstIdOf(head)
+    const isFirst = this.#reply.phase === FIRST && !head.answered
+    // where packets are wrapped they go on from the ids of the frames
+    if (isFirst) return this.#state.compressed ? seq >= firstIdOf(head) : seq === firstIdOf(head)
     return this.#nextId === ANY || seq === this.#nextId
   }
 
@@ -172,14 +211,16 @@ export class Resume implements Trial {
     const state = this.#state
     this.#inTrial = false
     this.#isConfirmed = false
+    this.#isAlone = false
     state.trial = undefined
+    state.prepared.deleteSince(this.#before.seq)
+    state.rounds = 0
     if (this.#lost.frontend) {
       state.queue.clear()
       state.cursors.clear()
       this.#hold()
       state.seq = this.#before.seq
       state.statements = this.#before.statements
-      state.prepared.deleteSince(state.seq)
       state.file = undefined
       if (this.#before.isUnknown) this.#forgetLogin()
       commandsUnseen(state, Number.POSITIVE_INFINITY)
@@ -190,7 +231,10 @@ export class Resume implements Trial {
       giveUp(state, 'replies_lost')
       loseCursors(state)
       this.#hold()
-      state.out.push(...this.#held.flatMap(asUnknown))
+      whoUnseen(state, this.#before.who)
+      const { seq, who, charset } = this.#before
+      const known = { seq, charset, who, left: state.identity.who }
+      state.out.push(...this.#held.flatMap((event) => asUnknown(event, known)))
       textUnseen(state)
     }
     this.#reply.framer = this.#wires.rows
@@ -227,16 +271,34 @@ export class Resume implements Trial {
     else if (!this.#lost.frontend) {
       this.#begin()
       this.#try(chunk)
-    } else if (!this.#lost.backend && !this.#isIdle()) {
+    } else if (this.#state.pipelines || (!this.#lost.backend && !this.#isIdle())) {
+      this.#isAhead ||= this.#state.queue.head?.files === undefined && this.#judge(chunk) === 'whole'
       this.#search.drop()
       this.#wires.skip('frontend', chunk.length)
     } else this.#look(chunk)
+    this.#lookAhead()
+  }
+
+  /** Several commands are unanswered at a time: by which of them a reply is asked for nobody can tell. */
+  #lookAhead(): void {
+    const { queue, pipelines } = this.#state
+    if (!this.#inTrial) return
+    let next = queue.head?.next
+    while (next !== undefined && isUnanswered(next.code)) next = next.next
+    if (next !== undefined) this.#isAhead = true
+    if (pipelines) this.abort()
   }
 
   #feedBackend(chunk: Bytes): void {
     if (!this.#inTrial) this.#search.drop()
     if (this.#lost.backend && !this.#inTrial) this.#wires.skip('backend', chunk.length)
     else this.#wires.pass('backend', chunk)
+    if (!this.#isAhead) return
+    this.#state.pipelines = true
+    // what was confirmed was sent, whatever came of it
+    if (this.#isConfirmed) this.#lost.frontend = false
+    if (this.#isConfirmed) this.#lost.backend = true
+    this.abort()
   }
 
   /** Nothing that was seen is unanswered. */
@@ -301,8 +363,7 @@ export class Resume implements Trial {
     state.uncertain = undefined
     state.afterGap = true
     state.trial = this
-    const { seq, statements, unknown } = state
-    this.#before = { seq, statements, isUnknown: unknown !== undefined }
+    this.#before = beforeOf(state)
     this.#tried = 0
     this.#nextId = ANY
     this.#inTrial = true
@@ -324,15 +385,16 @@ export class Resume implements Trial {
     this.#told = []
   }
 
-  /** A client that never waits gives no moment of rest; nor is more held of it. */
+  /** The client is one that waits for each answer. */
   get #isSure(): boolean {
-    return this.#isConfirmed && this.#held.length >= MAX_HELD
+    return this.#isAlone || this.#state.rounds >= MIN_ROUNDS
   }
 
   /** Everything was answered, as it should be, and nothing is half said. */
   #isSettled(): boolean {
     this.#state.unknown?.finish()
-    return this.#isConfirmed && this.#isIdle() && !this.#wires.midFrame('frontend')
+    const isWhole = this.#isIdle() && !this.#wires.midFrame('frontend')
+    return this.#isConfirmed && isWhole && !this.#state.pipelines
   }
 
   #commit(): void {

@@ -96,6 +96,10 @@ export class MysqlState {
   readonly cursors = new Map<number, Execution>()
   /** the file that the client is sending; its packets are no commands, whatever their ids */
   file: LocalFile | undefined
+  /** the client has sent a command before the one before was answered */
+  pipelines = false
+  /** commands that were answered before another one came */
+  rounds = 0
   /** most bytes of a text that are kept: less before the log-in, and when the process is short of memory */
   textLimit = Number.POSITIVE_INFINITY
   /** most bytes that queued commands may hold before they become placeholders */

@@ -58,9 +58,11 @@ export const nextTurn = (state: MysqlState, reply: ReplyState): void => {
       return
     }
     if (!isUnanswered(head.code)) {
+      state.pipelines = true
       expectReply(reply, head)
       return
     }
     queue.shift()
   }
+  state.rounds++
 }

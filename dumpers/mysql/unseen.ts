@@ -1,5 +1,5 @@
 /** What nobody knows any more when commands or their replies are lost, and what stays of records. */
-import type { AuditEvent, ChangeUser, Prepare, Statement } from '../../src/event.ts'
+import type { AuditEvent, ChangeUser, Prepare, Statement, Who } from '../../src/event.ts'
 import { COM } from './capabilities.ts'
 import type { Command } from './commands.ts'
 import { HEAD } from './packets.ts'
@@ -9,6 +9,9 @@ import type { Prepared } from './statements.ts'
 /** Shortest packet that has long data, and that has types of one parameter, with their headers. */
 const MIN_LONG_DATA = 11
 const MIN_TYPES = 18
+/** Shortest packets of COM_INIT_DB and COM_CHANGE_USER, with their headers. */
+const MIN_INIT_DB = 6
+const MIN_CHANGE_USER = 8
 const ONE_BYTE = 0xfb
 
 /** A command whose reply is lost may have changed the session, or not. */
@@ -47,6 +50,8 @@ export const commandsUnseen = (state: MysqlState, bytes: number): void => {
     state.file = undefined
   }
   textUnseen(state)
+  if (bytes >= MIN_INIT_DB) state.identity.set('database', undefined)
+  if (bytes >= MIN_CHANGE_USER) state.identity.set('username', undefined)
   prepared.failed()
   if (bytes >= MIN_LONG_DATA) prepared.doubtLong()
 }
@@ -78,15 +83,33 @@ export const loseCursors = (state: MysqlState): void => {
   }
 }
 
+/** Who the session became by replies that may be others' is not known. */
+export const whoUnseen = ({ identity }: MysqlState, before: Who): void => {
+  for (const key of ['username', 'database'] as const)
+    if (identity.who[key] !== before[key]) identity.set(key, undefined)
+}
+
+/** What was known before replies came that may be others'. */
+export interface Known {
+  /** the last `stmt_seq` */
+  readonly seq: number
+  readonly charset: string
+  readonly who: Who
+  /** what is left of that behind them */
+  readonly left: Who
+}
+
+const whoOf = ({ who }: { readonly who: Who }, known: Known): Who => (who === known.who ? who : known.left)
+
 /** What stays of a record whose reply may have been another's. */
-export const asUnknown = (event: AuditEvent): AuditEvent[] => {
+export const asUnknown = (event: AuditEvent, known: Known): AuditEvent[] => {
   switch (event.event) {
     case 'statement':
-      return [unknownStatement(event)]
+      return [{ ...unknownStatement(event, known), who: whoOf(event, known) }]
     case 'prepare':
-      return [unknownPrepare(event)]
+      return [{ ...unknownPrepare(event), who: whoOf(event, known) }]
     case 'change_user':
-      return [unknownUser(event)]
+      return [{ ...unknownUser(event), who: whoOf(event, known) }]
     case 'message':
     case 'cancel':
     case 'gap':
@@ -96,13 +119,16 @@ export const asUnknown = (event: AuditEvent): AuditEvent[] => {
   }
 }
 
-const unknownStatement = (event: Statement): Statement => {
-  const { at, who, stmt_seq, protocol, text, executed, values, rows, stmt_id, prepare_seq, command } = event
+/** Text and values stay where they are the client's own, or hang on nothing that only a reply has told. */
+const unknownStatement = (event: Statement, known: Known): Statement => {
+  const { at, who, stmt_seq, protocol, text, values, rows, stmt_id, prepare_seq, command } = event
   const { character_set, query_attributes, malformed, body_hex, after_gap } = event
-  const kept = { event: 'statement', at, who, stmt_seq, protocol, text, executed, values, rows } as const
-  const names = { stmt_id, prepare_seq, command, character_set, query_attributes } as const
+  const kept = { event: 'statement', at, who, stmt_seq, protocol, stmt_id, command } as const
+  const isSure = prepare_seq === undefined || prepare_seq <= known.seq
   return {
-    ...{ ...kept, ...names, malformed, body_hex, after_gap },
+    ...{ ...kept, query_attributes, malformed, body_hex, after_gap },
+    ...(isSure ? { text, values, rows, prepare_seq } : {}),
+    ...(character_set === known.charset ? { character_set } : {}),
     ...{ outcome: 'unknown', reason: 'replies_lost' },
   }
 }
