@@ -100,12 +100,14 @@ const hold = (
   seed: number,
   detail: 'statement' | 'message' = 'statement',
   texts = true,
+  midway = false,
 ): void => {
   const budget = { limit: seed % 2 === 0 ? 1_000_000 : 10_000, used: 0 }
   const session = new MysqlSession(openContext({ limits: LIMITS, budget, detail, link: openLink() }))
   const random = seededRandom(seed)
   const events: AuditEvent[] = []
   let now = 1
+  if (midway) events.push(...session.midStream(now))
   for (const step of steps) {
     if ('lost' in step) events.push(...session.gap(step.from, step.lost, now++))
     else {
@@ -223,6 +225,25 @@ describe('recorded conversations, changed', { timeout: TIMEOUT }, () => {
         },
       ),
       runs(150),
+    )
+  })
+
+  test.each([false, true])('compressed, behind lost bytes; begun midway: %s', (midway) => {
+    fc.assert(
+      fc.property(
+        fc.nat({ max: COMPRESSED.length - 1 }),
+        fc.array(fc.tuple(direction, fc.nat(), fc.nat({ max: 300 })), { minLength: 1, maxLength: 4 }),
+        fc.array(change, { maxLength: 4 }),
+        seed,
+        (number, gaps, changes, splitSeed) => {
+          const steps = [...changes.reduce(applyChange, COMPRESSED[number]!)]
+          for (const [from, place, bytes] of gaps)
+            steps.splice(place % (steps.length + 1), 0, { from, lost: bytes })
+          const first = midway ? splitSeed % (steps.length + 1) : 0
+          hold(steps.slice(first), splitSeed, 'statement', false, midway)
+        },
+      ),
+      runs(100),
     )
   })
 

@@ -10,7 +10,7 @@ import { b, f, LOGIN, packets, prepared, resultSet } from '../../support/my-conv
 import { longParam } from '../../support/my-wire.ts'
 
 /** LOSS_FACTOR=20 tries twenty times as much. */
-const SEEDS = 60 * Number(process.env.LOSS_FACTOR ?? 1)
+const SEEDS = 40 * Number(process.env.LOSS_FACTOR ?? 1)
 const COMMANDS = 60
 
 interface Exchange {

@@ -303,6 +303,27 @@ describe('a compressed connection', () => {
       ['do 3', 'success', true],
     ])
   })
+
+  test.each(['frontend', 'backend'] as const)(
+    'a frame that is broken amid a trial ends it: %s lost',
+    (side) => {
+      const login = loginOf({ flags }, { flags })
+      const broken = compressed(1, packets(1, b.err(1064, 'x'.repeat(200))))
+      expect(broken[7]).toBe(0x78)
+      broken.fill(0xff, 7, 20)
+      const events = run(
+        ...login,
+        ...wrapped('do 1'),
+        lost(side),
+        sent(compressed(0, f.query('do 2'))),
+        answered(broken),
+        ...wrapped('do 3'),
+      )
+      // `do 2` is sure only where the client's bytes are not the lost ones
+      const second = side === 'backend' ? [['do 2', 'unknown', true]] : []
+      expect(told(events)).toEqual([['do 1', 'success', false], ...second, ['do 3', 'success', true]])
+    },
+  )
 })
 
 test('query attributes, agreed on, stay so behind lost bytes', () => {
