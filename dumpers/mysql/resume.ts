@@ -4,7 +4,7 @@
  * such commands have, with the ids that follow.
  *
  *   waiting ──chunks that read as commands, the server being idle or out of step──▶ trial
- *   trial   ──the server has answered all of them and the client speaks again, or leaves──▶ in step
+ *   trial   ──all of them answered, a few one at a time, and the client speaks again, or leaves──▶ in step
  *           ──a packet that none of their replies has, broken framing, more bytes lost──▶ waiting
  *
  * What a trial gives is held until it is over. If it failed, commands that were never in doubt (only replies
@@ -147,15 +147,15 @@ export class Resume implements Trial {
     // a reply that began as it should, to a command that was alone
     const isBegun = this.#isConfirmed && queue.length === 1 && from === 'backend'
     const isWithin = isBegun && (this.#reply.phase !== FIRST || this.#wires.midFrame('backend'))
-    const told = isWithin ? rounds + 1 : 0
-    const before = this.#inTrial ? told : rounds
     const isAlone = this.#isAlone && from === 'backend' && queue.length <= 1
     if (this.#inTrial && from === 'frontend' && this.#isSettled() && this.#isSure) this.#commit()
     // what was confirmed was sent, though its outcome is lost
     else if (this.#isConfirmed) this.#lost.frontend = false
-    this.abort()
+    if (this.#inTrial) {
+      this.abort()
+      this.#state.rounds = isWithin ? rounds + 1 : 0
+    }
     this.#isAlone = isAlone
-    this.#state.rounds = before
     this.#search.drop()
     this.#lose(from, bytes)
     return isNews
