@@ -2,11 +2,14 @@
 import type { AuditRecord } from './records.ts'
 
 /**
- * Keys that a capture cannot have as a proxy has them: times, addresses, numbers of the log, and the bytes of
- * sessions in which the proxy itself answered a request for TLS.
+ * Keys that a capture cannot have as a proxy has them: times, addresses, numbers of the log, the bytes of
+ * sessions in which the proxy itself answered a request for TLS, and which of two ends that closed at the same
+ * time came first.
  */
-const OWN_KEYS =
-  /^(ts|bytes_in|bytes_out|log_seq|conn_id|src_addr|dst_addr|probe_target_addr|interface|listener|client_addr|proxy_.*|remote_addr)$/
+const OWN_KEYS = new RegExp(
+  '^(ts|log_seq|conn_id|listener|interface|(src|dst|client|remote|probe_target)_addr|proxy_.*|' +
+    'bytes_in|bytes_out|end_by|end_reason|end_detail)$',
+)
 const TIMES = /_us$/
 
 const withoutOwn = (record: AuditRecord): Record<string, unknown> =>
