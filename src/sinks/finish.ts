@@ -134,16 +134,28 @@ export class Finisher {
     }
   }
 
-  /** Takes over what processes that are gone had open or pending. */
+  /**
+   * Takes over what processes that are gone had open or pending. An owner names a file before it creates it:
+   * if it died between the two, the name may by now be that of a living writer, which is not to be touched.
+   */
   #adopt(): void {
-    const { fileName, owner } = this.#options
-    for (const other of owner.others(this.#options.nowMs())) {
-      if (other.isAlive) continue
-      const { open, pending } = other.holdings
-      const left = [...pending, ...open].filter((name) => parseName(fileName, name) !== undefined)
-      const fresh = left.filter((name) => !owner.pending.includes(name))
+    const { dir, fileName, owner } = this.#options
+    // The listing comes before the owners: see Owner.others.
+    const files = new Set(readdirSync(dir))
+    const others = owner.others(this.#options.nowMs())
+    const living = others.filter(({ isAlive }) => isAlive).flatMap(({ holdings }) => holdings.open)
+    const written = new Set([...owner.open, ...living])
+    const isLeft = (name: string): boolean =>
+      !written.has(name) && (files.has(name) || files.has(`${name}.gz`))
+    for (const { path, holdings, isAlive } of others) {
+      if (isAlive) continue
+      const open = holdings.open.filter(isLeft)
+      const left = [...holdings.pending.filter(isLeft), ...open]
+      const fresh = left.filter(
+        (name) => parseName(fileName, name) !== undefined && !owner.pending.includes(name),
+      )
       if (this.wantsFiles && fresh.length > 0) owner.update(owner.open, [...fresh, ...owner.pending])
-      if (this.#tellLeft(other.holdings)) rmSync(other.path, { force: true })
+      if (this.#tellLeft({ ...holdings, open })) rmSync(path, { force: true })
     }
   }
 

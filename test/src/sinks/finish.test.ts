@@ -11,6 +11,7 @@ import { parseName } from '../../../src/sinks/names.ts'
 import { ownIdentity } from '../../../src/sinks/owner.ts'
 import { expiredFiles } from '../../../src/sinks/retention.ts'
 import { LogDirectory, lineOf, textsOf } from '../../support/log-files.ts'
+import { findingsOf, sealed, statement, verifyAll } from '../../support/sealed-log.ts'
 
 let log: LogDirectory
 beforeEach(() => {
@@ -90,6 +91,36 @@ describe('gzip of finished files', () => {
     )
     expect(names.map((name) => log.records(`${name}.gz`)[0]?.name)).toEqual(names)
     expect(log.hidden()).toHaveLength(1)
+  })
+
+  it('leaves its own file alone where a killed process had named it and not yet made it', async () => {
+    await leaveDeadOwner(['dump.log.2024050109'], [])
+    const sink = log.open({ compress: 'gzip', ...sealed() })
+    sink.append(statement('a'))
+    await sink.idle()
+    sink.append(statement('b'))
+    sink.reopen()
+    await sink.idle()
+    await sink.close()
+    const names = ['dump.log', 'dump.log.2024050109.1', 'dump.log.2024050109.gz']
+    expect([log.names(), findingsOf(verifyAll(log))]).toEqual([names, []])
+    expect(log.read('dump.log.2024050109.gz')).toContain('"b"')
+  })
+
+  it('leaves that of another living process alone, and what it says of it', async () => {
+    const [mine, other] = ['dump.log.2024050109.1', 'dump.log.2024050109']
+    const living = log.open({ compress: 'gzip', ...sealed() })
+    living.append(statement('a'))
+    living.flush()
+    await living.idle()
+    await leaveDeadOwner([other, 'dump.log.2024050109.2'], [])
+    const sink = log.open({ compress: 'gzip', ...sealed() })
+    sink.append(statement('b'))
+    await sink.idle()
+    expect([sink.path, living.path]).toEqual([mine, other].map((name) => join(log.dir, name)))
+    expect(log.names()).toEqual(['dump.log', other, mine])
+    expect(log.read(mine)).not.toContain('prev_file')
+    expect(log.hidden()).toHaveLength(2)
   })
 
   it('does not overwrite a .gz that is another file', async () => {
