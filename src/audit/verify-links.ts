@@ -2,6 +2,7 @@
  * Checks log files against each other: each file's last seal is named by a later checkpoint, which tells a
  * missing file and a cut tail.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { type Deletion, type FileReport, type Finding, type Link, sealNumber } from './verify-file.ts'
 
 /** A file's report with what the other files say of it. */
@@ -161,8 +162,20 @@ class Links {
 const nameOf = (path: string): string => path.replace(/^.*\//, '').replace(/\.gz$/, '')
 
 /**
+ * A process that was killed between making `NAME.gz` and removing `NAME` leaves both: where they tell the
+ * same they are one file, and where they do not, two.
+ */
+const withoutTwins = (reports: readonly FileReport[]): FileReport[] => {
+  const byPath = new Map(reports.map((report) => [report.path, report]))
+  return reports.filter((report) => {
+    const plain = report.path.endsWith('.gz') ? byPath.get(report.path.slice(0, -3)) : undefined
+    return plain === undefined || !isDeepStrictEqual({ ...report, path: plain.path }, plain)
+  })
+}
+
+/**
  * Joins the reports of files. `isWhole` says that they are all there is of a log, so that nothing may be
  * missing before the first and behind the last.
  */
 export const checkLinks = (reports: readonly FileReport[], isWhole: boolean): CheckedFile[] =>
-  new Links(reports, isWhole).check()
+  new Links(withoutTwins(reports), isWhole).check()

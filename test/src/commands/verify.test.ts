@@ -127,6 +127,18 @@ describe('querytap verify', () => {
     )
   })
 
+  it('takes a file that stands beside its compressed form, after a kill, for one', async () => {
+    const [, ten] = (await writeLog()) as [string, string, string]
+    writeFileSync(`${ten}.gz`, gzipSync(readFileSync(ten)))
+    const both = await run('verify', '--key', key, log.dir)
+    expect([both.code, both.out.match(/^ok/gm)?.length]).toEqual([0, 3])
+    expect(both.out).toContain('3 files, 14 records vouched for, 0 records not vouched for: no findings\n')
+    alter(ten)
+    const altered = await run('verify', '--key', key, log.dir)
+    expect(altered.out).toContain(`BAD  ${ten}\n`)
+    expect(altered.out).toContain('do not match their seal')
+  })
+
   it('finds what is signed with another key, or not at all', async () => {
     await writeLog()
     writeFileSync(key, makeKeys().publicPem)
