@@ -56,6 +56,7 @@ export class Finisher {
   readonly #options: FinishOptions
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
+  #isWorking = false
   #again = false
   #isClosing = false
   #retry: NodeJS.Timeout | undefined
@@ -79,7 +80,11 @@ export class Finisher {
     if (this.#isClosing) return
     clearTimeout(this.#retry)
     this.#again = true
-    this.#running ??= this.#work().finally(() => {
+    // What is told of files that were left may make the writer rotate, and kick, before there is a promise.
+    if (this.#isWorking) return
+    this.#isWorking = true
+    this.#running = this.#work().finally(() => {
+      this.#isWorking = false
       this.#running = undefined
       if (this.#again) this.kick()
     })

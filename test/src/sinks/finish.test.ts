@@ -2,13 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as immediate } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compressFile } from '../../../src/sinks/compress.ts'
 import type { FileSink } from '../../../src/sinks/file.ts'
+import { Finisher } from '../../../src/sinks/finish.ts'
 import { runHook } from '../../../src/sinks/hook.ts'
 import { parseName } from '../../../src/sinks/names.ts'
-import { ownIdentity } from '../../../src/sinks/owner.ts'
+import { Owner, ownIdentity } from '../../../src/sinks/owner.ts'
 import { expiredFiles } from '../../../src/sinks/retention.ts'
 import { LogDirectory, lineOf, textsOf } from '../../support/log-files.ts'
 import { findingsOf, sealed, statement, verifyAll } from '../../support/sealed-log.ts'
@@ -121,6 +123,31 @@ describe('gzip of finished files', () => {
     expect(log.names()).toEqual(['dump.log', other, mine])
     expect(log.read(mine)).not.toContain('prev_file')
     expect(log.hidden()).toHaveLength(2)
+  })
+
+  it('is waited for at the end, though looking at what is left made more files finish', async () => {
+    const name = 'dump.log.2024050108'
+    writeFileSync(join(log.dir, name), 'x'.repeat(1 << 20))
+    await leaveDeadOwner([name], [])
+    let kick = (): void => undefined
+    const finisher = new Finisher({
+      ...{ dir: log.dir, fileName: 'dump.log', compress: 'gzip', hook: '', hookTimeoutMs: 0 },
+      retention: { count: 0, maxAgeMs: 0, maxTotal: 0 },
+      owner: new Owner(log.dir, 'dump.log'),
+      currentPath: () => '',
+      nowMs: () => 0,
+      onLeft: () => {
+        kick()
+        return true
+      },
+      onDelete: () => undefined,
+      onProblem: (error) => log.troubles.push(error),
+    })
+    kick = () => finisher.kick()
+    finisher.kick()
+    await immediate()
+    await finisher.close()
+    expect([log.names(), log.troubles]).toEqual([[`${name}.gz`], []])
   })
 
   it('does not overwrite a .gz that is another file', async () => {
