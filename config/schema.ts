@@ -7,8 +7,6 @@ const ROTATION_TIMES = ['secondly', 'minutely', 'hourly', 'daily'] as const
 const FORMATS = ['json', 'ltsv'] as const
 const STDOUT_FORMATS = ['auto', 'console', 'json', 'ltsv'] as const
 const TLS_LATER = 'TLS interception comes with a later version'
-const GUARANTEE_LATER =
-  '"written" and "synced" come with a later version; only "observe" is available in this one'
 
 /** `[querytap]`, or `[tcpdp]` as in tcpdp's files. */
 export const QUERYTAP = {
@@ -160,9 +158,26 @@ export const DUMP_LOG = {
       '"message": one line per wire message, with the keys of tcpdp\'s log.',
   ),
   guarantee: kind.choice(
-    ['observe'],
-    'What the log promises. "observe": bytes are forwarded first and decoded after, never held back.',
-    { later: { written: GUARANTEE_LATER, synced: GUARANTEE_LATER } },
+    ['written', 'synced', 'observe'],
+    'What the log of a proxy promises (docs/guarantees.md).\n' +
+      '"written": a statement is in the hands of the operating system before the server gets it.\n' +
+      '"synced": it is on stable storage by then.\n' +
+      '"observe": bytes are forwarded first and decoded after, never held back.',
+  ),
+  onFailure: kind.choice(
+    ['auto', 'block', 'continue'],
+    'While the log cannot be written, "block" lets no statement begin, "continue" counts what is lost.\n' +
+      '"auto": "block", with the guarantee "observe" "continue".',
+  ),
+  onUndecodable: kind.choice(
+    ['auto', 'refuse', 'pass'],
+    'A session that can no longer be decoded is ended ("refuse"), or goes on unaudited ("pass").\n' +
+      '"auto": "refuse", with the guarantee "observe" "pass".',
+  ),
+  blockTimeout: kind.duration(
+    '30s',
+    'A statement waits no longer than this for the log; then its session is ended. "0s": without end.',
+    kind.LONGEST_TIMER,
   ),
   bindValues: kind.choice(
     ['full', 'length', 'none'],
@@ -198,6 +213,15 @@ export const DUMP_LOG = {
     '10s',
     'A statement that runs longer is recorded (statement.open) while it runs. "0s": never.',
     kind.LONGEST_TIMER,
+  ),
+  spaceLeft: kind.size(
+    '0B',
+    'Warn, and run alertHook, when the log\'s file system has less free space than this. "0B": never.',
+  ),
+  alertHook: kind.text(
+    '',
+    'Program to run, without a shell, when space runs out (space), records are lost (loss), the log cannot\n' +
+      'be written (block), or traffic cannot be decoded (gap); its arguments are that word and what happened.',
   ),
   timezone: kind.choice(['utc', 'local'], 'Times in records and file names.'),
   ...ROTATION,

@@ -3,7 +3,7 @@
  * encodes and writes it. Keys of an event that are spelt as in the log (snake_case) go to the log as they
  * stand; `at`, `who`, `text`, `values` are turned into keys by the encoder.
  */
-import type { FlowFacts, Micros } from './flow.ts'
+import type { FlowFacts, Micros, Ticket } from './flow.ts'
 
 export type { FlowFacts, Micros }
 
@@ -158,6 +158,8 @@ interface StatementKeys extends EventBase, ServerError {
   readonly query_attributes?: string
   readonly last_insert_id?: number | string
   readonly after_gap?: boolean
+  /** made of an intent, after a crash: whether it ran, and what came of it, nobody has seen */
+  readonly recovered?: true
 }
 
 export type Prepare = Loose<PrepareKeys>
@@ -317,13 +319,25 @@ export interface AuditLife {
 }
 
 /**
- * Reserved for `dumpLog.guarantee = "written"`: what is about to be sent to the server. None is made yet.
+ * The last byte of something that makes the server act has come, and is about to be sent on. Made only where
+ * the session's context asks for it (guarantees `written` and `synced`), when that byte is fed.
  */
 export interface Intent extends EventBase {
   readonly event: 'intent'
-  readonly stmt_seq: number
-  readonly text?: QueryText
-  readonly values?: BoundValues
+  /**
+   * `stmt_seq` of the record that will tell of it; below 0, and unique in the session, where that number is
+   * not given yet: an {@link IntentOver} ends it then. 0: nothing that runs, but something that is recorded
+   * (Parse, COM_STMT_PREPARE): it waits with the others while the log cannot be written.
+   */
+  readonly token: number
+  /** its record, if nothing more is ever heard of it: `outcome` is `unknown`, `recovered` true. With 0: none */
+  readonly statement?: Statement
+}
+
+/** What became of the intent of that token, which is below 0, is told in the events before this one. */
+export interface IntentOver extends EventBase {
+  readonly event: 'intent.over'
+  readonly token: number
 }
 
 /** Keys that each record has of its connection and session: no event may have one of them. */
@@ -345,6 +359,7 @@ export type AuditEvent = Distinct<
   | MessageEvent
   | AuditLife
   | Intent
+  | IntentOver
 >
 
 export const NO_EVENTS: readonly AuditEvent[] = Object.freeze([])
@@ -354,6 +369,25 @@ export const NO_EVENTS: readonly AuditEvent[] = Object.freeze([])
  */
 export interface Sink {
   emit(flow: FlowFacts | undefined, event: AuditEvent): void
+}
+
+/** Where the intents of one flow are kept until what came of them is in the log. Never throws. */
+export interface FlowIntents {
+  /** Takes an intent: it is in nobody's hands but ours until {@link LogGate.settle}. */
+  take(facts: FlowFacts, intent: Intent): void
+  /** The record of that `stmt_seq`, or what ends the intent of that token, was given to the sink. */
+  settled(token: number): void
+  /**
+   * What the chunk at hand has to wait for: `GO` when nothing was taken since this was last asked, unless
+   * what was taken before waits still. `from`: see {@link Wait.from}.
+   */
+  ticket(from: number): Ticket
+  /** The flow is over, and its records were given to the sink. */
+  close(): void
+}
+
+export interface Intents {
+  open(facts: FlowFacts): FlowIntents
 }
 
 /**

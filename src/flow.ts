@@ -43,8 +43,8 @@ export interface FlowEnd {
   readonly by: 'client' | 'server' | 'proxy' | 'capture'
   /**
    * short stable words: `closed`, `reset`, `dial_refused`, `dial_timeout`, `dial_failed`, `login_timeout`,
-   * `connection_limit`, `not_allowed`, `proxy_header`, `tls_refused`, `handshake`, `shutdown`, `idle`; of
-   * captures also `refused` (the server reset the first SYN), `reused` (the same addresses and ports began
+   * `connection_limit`, `not_allowed`, `proxy_header`, `tls_refused`, `handshake`, `shutdown`, `idle`,
+   * `log_blocked` (the log could not be written), `undecodable` (what it sent cannot be audited); of captures also `refused` (the server reset the first SYN), `reused` (the same addresses and ports began
    * anew), `capture_end`, `flow_limit`
    */
   readonly reason: string
@@ -56,13 +56,37 @@ export interface FlowEnd {
 }
 
 /**
- * What to do with a frontend chunk that was shown: send it on, or wait until `whenReady` calls back
- * (journal).
+ * What to do with a frontend chunk that was shown: send it on, let it wait until `whenReady` calls back, or
+ * send it never and end the flow with words.
  */
-export type Ticket = typeof GO | Wait
+export type Ticket = typeof GO | Wait | Refuse
 export const GO = 'go'
 export interface Wait {
+  readonly kind: 'wait'
+  /** offset in the chunk of the first byte that has to wait; those before it need not */
+  readonly from: number
+  /** calls back once, at once if that is so already */
   whenReady(callback: () => void): void
+}
+export interface Refuse extends Refusal {
+  readonly kind: 'refuse'
+}
+
+/** Why a client is turned away, in words for the client. `reason` is {@link FlowEnd.reason}. */
+export interface Refusal {
+  readonly reason: string
+  readonly message: string
+}
+
+/**
+ * What frontend chunks wait for (guarantees `written` and `synced`): the intents found in them are written
+ * together, once a turn of the event loop.
+ */
+export interface LogGate {
+  /** The chunks of this turn were shown: writes what was found in them, and calls back who may go on. */
+  settle(): void
+  /** the log cannot be written, and nothing that would have to be in it may begin (`onFailure = "block"`) */
+  readonly isBlocked: boolean
 }
 
 /**
@@ -85,6 +109,10 @@ export interface FlowObserver {
   /** so many bytes were lost, or not shown */
   gap(from: Direction, bytes: number, at: Micros): void
   closed(end: FlowEnd, at: Micros): void
+  /** All frontend chunks shown so far were sent on, of a source that shows them first. */
+  sent?(at: Micros): void
+  /** The bytes that end this flow for its client, with words; undefined where none can be said now. */
+  refusal?(refusal: Refusal): Bytes | undefined
 }
 
 /** A connection was accepted (or its first packet seen). */

@@ -4,7 +4,9 @@
  * calls give the same events, and a proxied, a captured and a recorded flow cannot be told apart.
  */
 import type { AuditEvent, ServerError, Who } from './event.ts'
-import type { Bytes, Direction, Micros } from './flow.ts'
+import type { Bytes, Direction, Micros, Refusal } from './flow.ts'
+
+export type { Refusal }
 
 export interface Session {
   /**
@@ -19,13 +21,28 @@ export interface Session {
   midStream?(at: Micros): readonly AuditEvent[]
   /** `bytes` of `from` were lost or not shown; harmless inside a body that is not kept. */
   gap(from: Direction, bytes: number, at: Micros): readonly AuditEvent[]
-  /** The flow ended: unanswered commands end here, as such. Nothing is fed after it. */
+  /**
+   * The flow ended: unanswered commands end here, as such; those that were not {@link sent} are `skipped`,
+   * reason `not_forwarded`. Nothing is fed after it.
+   */
   close(at: Micros): readonly AuditEvent[]
   /**
    * The session's statements that still run since before `since`: gives their `statement.open`, each
    * once.
    */
   stillOpen?(since: Micros): readonly AuditEvent[]
+  /** With intents: everything that the frontend was fed with so far has been sent on to the server. */
+  sent?(at: Micros): void
+  /**
+   * With intents: offset in the frontend chunk fed last at which the first message began that gave an intent;
+   * 0 where that is in an earlier chunk or cannot be told.
+   */
+  readonly heldFrom?: number
+  /**
+   * The bytes that tell the client here and now, in its protocol, that its session is ended; undefined where
+   * it would not understand them (in the midst of a reply, encrypted). Nothing is fed after it.
+   */
+  refusal?(refusal: Refusal): Bytes | undefined
   /** The server's last word, when it ended the session by an error (FATAL); told in `session.end`. */
   readonly fatal?: ServerError | undefined
   /** statements recorded so far, and bytes that no record describes: told in `session.end` */
@@ -72,6 +89,8 @@ export interface SessionContext {
   /** what ties flows of one listener together (cancel keys, thread ids); never written out */
   readonly link: Link
   readonly budget?: MemoryBudget
+  /** `intent` events are wanted: frontend bytes are fed before they are sent */
+  readonly intents?: boolean
   /** PostgreSQL: the wire is TLS from the first byte on was agreed elsewhere, etc. Left for later issues. */
   readonly secured?: boolean
 }
@@ -117,12 +136,6 @@ export interface Handshake {
 export interface HandshakeOptions {
   /** the listener's `tls.client` */
   readonly tlsClient: 'refuse' | 'passthrough'
-}
-
-/** Why a client is turned away before its session began, in words for the client. */
-export interface Refusal {
-  readonly reason: string
-  readonly message: string
 }
 
 /** One dialect. A user's own module exports one as `dumper` or as its default export. */

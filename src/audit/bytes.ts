@@ -59,6 +59,8 @@ const LAST_INSERT_ID = key('last_insert_id')
 const WARNINGS = key('warnings')
 const DURATION = key('duration_us')
 const FIRST_RESPONSE = key('first_response_us')
+const GATE_WAIT = key('gate_wait_us')
+const RECOVERED = Buffer.from(',"recovered":true')
 const FETCHES = key('fetches')
 const TXN_SEQ = key('txn_seq')
 const TXN_STATUSES = words('txn_status', ['I', 'T', 'E'])
@@ -96,8 +98,7 @@ const isPlainStatement = (event: Statement): boolean =>
   event.after_gap === undefined &&
   event.error_code === undefined &&
   event.error_number === undefined &&
-  event.error_message === undefined &&
-  event.gate_wait_us === undefined
+  event.error_message === undefined
 
 const isPlainText = (text: QueryText | undefined): boolean =>
   text === undefined ||
@@ -152,6 +153,7 @@ class ByteEncoder implements DirectEncoder {
     this.#string(PORTAL_NAME, event.portal_name)
     this.#string(COMMAND, event.command)
     this.#word(OUTCOMES, event.outcome)
+    if (event.recovered === true) this.#bytes(RECOVERED)
     this.#string(COMMAND_TAG, event.command_tag)
     this.#number(ROWS_RETURNED, event.rows_returned)
     this.#number(ROWS_AFFECTED, event.rows_affected)
@@ -161,6 +163,7 @@ class ByteEncoder implements DirectEncoder {
     this.#number(WARNINGS, event.warnings)
     this.#number(DURATION, event.duration_us)
     this.#number(FIRST_RESPONSE, event.first_response_us)
+    this.#number(GATE_WAIT, event.gate_wait_us)
     this.#number(FETCHES, event.fetches)
     this.#number(TXN_SEQ, event.txn_seq)
     this.#word(TXN_STATUSES, event.txn_status)

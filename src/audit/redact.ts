@@ -19,7 +19,6 @@ export const redact = (event: AuditEvent): AuditEvent => {
   switch (event.event) {
     case 'statement':
     case 'statement.open':
-    case 'intent':
     case 'prepare':
     case 'replication':
       return redactParts(event, event)

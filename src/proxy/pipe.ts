@@ -63,7 +63,7 @@ export class Lane {
     const { observer, clock, counts } = this.#options
     counts[this.#from] += chunk.length
     const ticket = observer.chunk(this.#from, chunk, clock.now())
-    if (ticket === GO) return this.#write(chunk, loan)
+    if (ticket === GO || ticket.kind === 'refuse') return this.#write(chunk, loan)
     this.#held = true
     ticket.whenReady(() => {
       this.#held = false

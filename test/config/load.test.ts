@@ -264,11 +264,8 @@ describe('what is wrong is told, all together, by line', () => {
     ],
     [
       'guarantee',
-      '[dumpLog]\nguarantee = "synced"',
-      [
-        'FILE:2: dumpLog.guarantee: "written" and "synced" come with a later version; only "observe" is available ' +
-          'in this one; wanted "observe", got "synced"',
-      ],
+      '[dumpLog]\nguarantee = "sync"',
+      ['FILE:2: dumpLog.guarantee: wanted "written", "synced" or "observe", got "sync"'],
     ],
     [
       'tls',

@@ -54,7 +54,7 @@ describe('the pipeline', () => {
 
   it('writes no intent', () => {
     const { sink, lines } = open()
-    sink.emit(flow, { event: 'intent', at: 1, who: secret.who, stmt_seq: 1 })
+    sink.emit(flow, { event: 'intent', at: 1, who: secret.who, token: 1 })
     expect(lines).toEqual([])
   })
 

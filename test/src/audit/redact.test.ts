@@ -86,7 +86,6 @@ describe('texts', () => {
       statement({ text: query('execute p'), executed: text }),
       { event: 'prepare', at: 1, who, stmt_seq: 1, outcome: 'success', text } as const,
       { event: 'replication', at: 1, who, text } as const,
-      { event: 'intent', at: 1, who, stmt_seq: 1, text } as const,
       message,
     ]) {
       const json = JSON.stringify(redact(event))

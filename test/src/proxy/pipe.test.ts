@@ -188,6 +188,8 @@ describe('gated', () => {
   test('chunks wait for the word of the observer, in order, the FIN behind them', async () => {
     let ready: (() => void) | undefined
     const wait: Ticket = {
+      kind: 'wait',
+      from: 0,
       whenReady: (callback) => {
         ready = callback
       },
