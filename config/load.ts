@@ -144,6 +144,20 @@ const checkFiles = ({ log, dumpLog }: Sections, problems: Problem[]): void => {
   problems.push({ code: 'usage', option: 'log.fileName', text })
 }
 
+/** With "observe" bytes have been sent on before anybody looks at them: nothing is there to be held back. */
+const checkGuarantee = ({ dumpLog }: Sections, { place }: Loaded, problems: Problem[]): void => {
+  if (dumpLog.guarantee !== 'observe') return
+  for (const [key, wish] of [
+    ['onFailure', 'block'],
+    ['onUndecodable', 'refuse'],
+  ] as const) {
+    if (dumpLog[key] !== wish) continue
+    const option = `dumpLog.${key}`
+    const text = `${place(['dumpLog', key])}${option}: "${wish}" wants the guarantee "written" or "synced"`
+    problems.push({ code: 'usage', option, text })
+  }
+}
+
 /** With blocks it would be anyone's guess which of them a flag means. */
 const checkFlags = (flags: readonly FlagValue[], hasBlocks: boolean, problems: Problem[]): void => {
   if (!hasBlocks) return
@@ -172,6 +186,7 @@ export const loadConfig = (options: LoadOptions = {}): Config => {
   const blocks = (hasListeners ? (loaded.document.listener ?? []) : []) as readonly ListenerBlock[]
   checkFlags(flags, blocks.length > 0, problems)
   checkFiles(sections, problems)
+  checkGuarantee(sections, loaded, problems)
   throwProblems(problems)
 
   const place = (block: number | undefined, key: string): string =>

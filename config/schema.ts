@@ -220,8 +220,9 @@ export const DUMP_LOG = {
   ),
   alertHook: kind.text(
     '',
-    'Program to run, without a shell, when space runs out (space), records are lost (loss), the log cannot\n' +
-      'be written (block), or traffic cannot be decoded (gap); its arguments are that word and what happened.',
+    'Program to run, without a shell, when space runs out ("space"), records are lost ("loss"), the log\n' +
+      'cannot be written ("block"), or traffic cannot be decoded ("gap"). Its arguments are that word, and\n' +
+      'what happened.',
   ),
   timezone: kind.choice(['utc', 'local'], 'Times in records and file names.'),
   ...ROTATION,

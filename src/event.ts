@@ -319,22 +319,21 @@ export interface AuditLife {
 }
 
 /**
- * The last byte of something that makes the server act has come, and is about to be sent on. Made only where
- * the session's context asks for it (guarantees `written` and `synced`), when that byte is fed.
+ * The last byte of something that makes the server act was fed, and is about to be sent on. Made only where
+ * the session's context asks for it (guarantees `written` and `synced`).
  */
 export interface Intent extends EventBase {
   readonly event: 'intent'
   /**
-   * `stmt_seq` of the record that will tell of it; below 0, and unique in the session, where that number is
-   * not given yet: an {@link IntentOver} ends it then. 0: nothing that runs, but something that is recorded
-   * (Parse, COM_STMT_PREPARE): it waits with the others while the log cannot be written.
+   * `stmt_seq` of its record; below 0 where that is not given yet (an {@link IntentOver} ends it); 0 for what
+   * runs nothing but is recorded (Parse): it waits while the log cannot be written
    */
   readonly token: number
-  /** its record, if nothing more is ever heard of it: `outcome` is `unknown`, `recovered` true. With 0: none */
+  /** its record if nothing more is heard of it: `outcome` `unknown`, `recovered`; absent with token 0 */
   readonly statement?: Statement
 }
 
-/** What became of the intent of that token, which is below 0, is told in the events before this one. */
+/** What became of the intent of that token is told in the events before this one. */
 export interface IntentOver extends EventBase {
   readonly event: 'intent.over'
   readonly token: number
@@ -364,31 +363,23 @@ export type AuditEvent = Distinct<
 
 export const NO_EVENTS: readonly AuditEvent[] = Object.freeze([])
 
-/**
- * Where an observer puts what its session found. Never throws; `flow` is absent for the audit's own life.
- */
+/** Where what a session found is put. Never throws; `flow` is absent for the audit's own life. */
 export interface Sink {
   emit(flow: FlowFacts | undefined, event: AuditEvent): void
 }
 
 /** Where the intents of one flow are kept until what came of them is in the log. Never throws. */
 export interface FlowIntents {
-  /** Takes an intent: it is in nobody's hands but ours until {@link LogGate.settle}. */
   take(facts: FlowFacts, intent: Intent): void
   /** The record of that `stmt_seq`, or what ends the intent of that token, was given to the sink. */
   settled(token: number): void
-  /**
-   * What the chunk at hand has to wait for: `GO` when nothing was taken since this was last asked, unless
-   * what was taken before waits still. `from`: see {@link Wait.from}.
-   */
+  /** What the chunk at hand waits for: `GO` when nothing was taken of it. `from`: see {@link Wait}. */
   ticket(from: number): Ticket
   /** The flow is over, and its records were given to the sink. */
   close(): void
 }
 
-export interface Intents {
-  open(facts: FlowFacts): FlowIntents
-}
+export type Intents = { open(facts: FlowFacts): FlowIntents }
 
 /**
  * One encoded record on its way to an output, which writes `head`, the record's `log_seq`, and `tail`, and a

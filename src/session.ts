@@ -34,8 +34,8 @@ export interface Session {
   /** With intents: everything that the frontend was fed with so far has been sent on to the server. */
   sent?(at: Micros): void
   /**
-   * With intents: offset in the frontend chunk fed last at which the first message began that gave an intent;
-   * 0 where that is in an earlier chunk or cannot be told.
+   * With intents: offset in the frontend chunk fed last at which its first message with an intent began; 0
+   * where that is in an earlier chunk or cannot be told.
    */
   readonly heldFrom?: number
   /**

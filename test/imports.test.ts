@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   capture: ['errors', 'log', 'flow', 'session', 'framing/proxy-header'],
   observe: ['errors', 'log', 'flow', 'session', 'event'],
   audit: ['errors', 'log', 'event', 'sql'],
-  sinks: ['errors', 'log', 'event'],
+  sinks: ['errors', 'log', 'flow', 'event'],
   report: ['errors', 'log', 'event'],
   config: ['errors'],
   commands: [

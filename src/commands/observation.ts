@@ -1,8 +1,16 @@
 /** Joins one listener's flows to its dumper, behind the tap. */
 import type { Gap, Sink } from '../event.ts'
-import { type FlowFacts, type FlowObserver, GO, type OpenFlow, type Ticket } from '../flow.ts'
+import {
+  type Bytes,
+  type Direction,
+  type FlowFacts,
+  type FlowObserver,
+  GO,
+  type OpenFlow,
+  type Ticket,
+} from '../flow.ts'
 import type { Log } from '../log.ts'
-import { type DecoderOptions, FlowDecoder } from '../observe/decode.ts'
+import { type DecoderOptions, FlowDecoder, UNDECODABLE_REFUSAL } from '../observe/decode.ts'
 import type { StillOpenTimer } from '../observe/still-open.ts'
 import { tap } from '../observe/tap.ts'
 
@@ -13,6 +21,10 @@ export interface ObservationOptions extends DecoderOptions {
 }
 
 const ignore = (): void => {}
+
+/** What becomes of frontend bytes that nobody decodes. */
+const unseenTicket = ({ intents, refusesUndecodable }: ObservationOptions): Ticket | undefined =>
+  intents !== undefined && refusesUndecodable === true ? UNDECODABLE_REFUSAL : undefined
 
 /** Records the end of a flow whose decoder was taken off. */
 class Remains implements FlowObserver {
@@ -34,7 +46,15 @@ class Remains implements FlowObserver {
   readonly dialled = ignore
   readonly secured = ignore
   readonly gap = ignore
-  readonly chunk = (): Ticket => GO
+
+  /** Nobody decodes it any more: under a guarantee that does not let it pass it ends. */
+  readonly chunk = (from: Direction): Ticket => {
+    return from === 'frontend' ? (unseenTicket(this.#options) ?? GO) : GO
+  }
+
+  refusal(...given: Parameters<NonNullable<FlowObserver['refusal']>>): Bytes | undefined {
+    return this.#decoder?.refusal(...given)
+  }
 
   closed(...[end, at]: Parameters<FlowObserver['closed']>): void {
     try {
@@ -98,6 +118,7 @@ export const openObservation = (given: ObservationOptions): OpenFlow => {
     return decoder
   }
   return tap(decode, {
+    ticketOnError: unseenTicket(options),
     onError: (error, { conn_id }) =>
       log.error({ err: error, conn_id }, 'observer failed and was taken off'),
     onDetached: (facts, at) => {

@@ -1,6 +1,6 @@
 /** Opens one session per flow and hands on its events, with what the flow itself has to tell around them. */
-import type { AuditEvent, SessionEnd, Sink, Who } from '../event.ts'
-import type { Bytes, Ticket } from '../flow.ts'
+import type { AuditEvent, FlowIntents, Gap, GapReason, Intents, SessionEnd, Sink, Who } from '../event.ts'
+import type { Bytes, Refusal, Refuse, Ticket } from '../flow.ts'
 import {
   type Direction,
   type FlowEnd,
@@ -19,6 +19,26 @@ export interface DecoderOptions {
   readonly detail: 'statement' | 'message'
   readonly link: Link
   readonly budget?: MemoryBudget
+  /** frontend chunks are shown before they are sent, and wait for what is kept here; absent: never */
+  readonly intents?: Intents | undefined
+  /** a flow that cannot be decoded any more is to be ended; otherwise it goes on unaudited */
+  readonly refusesUndecodable?: boolean | undefined
+}
+
+/** Gaps that nobody has agreed to: what is behind them is not audited. */
+const UNDECODABLE: ReadonlySet<GapReason> = new Set([
+  'framing',
+  'foreign',
+  'overflow',
+  'mysqlx',
+  'observer',
+])
+
+/** What a client is told whose bytes cannot be audited. */
+export const UNDECODABLE_REFUSAL: Refuse = {
+  kind: 'refuse',
+  reason: 'undecodable',
+  message: 'this session cannot be audited: its protocol could not be decoded',
 }
 
 /** Decodes one flow. */
@@ -28,14 +48,24 @@ export class FlowDecoder implements FlowObserver {
   readonly #detail: 'statement' | 'message'
   readonly #opened: Micros
   readonly #dialect: Who
+  readonly #intents: FlowIntents | undefined
+  readonly #refusesUndecodable: boolean
+  #isUndecodable = false
+  /** something was begun that was not sent on yet */
+  #isUnsent = false
   #facts: FlowFacts
   /** chunks of both sides so far */
   #chunks = 0
 
   constructor(options: DecoderOptions, facts: FlowFacts, at: Micros) {
     const { dumper, limits, detail, link, budget } = options
-    const context = { limits, detail, connId: facts.conn_id, link }
-    this.#session = dumper.open(budget === undefined ? context : { ...context, budget })
+    this.#intents = options.intents?.open(facts)
+    this.#refusesUndecodable = options.refusesUndecodable === true
+    this.#session = dumper.open({
+      ...{ limits, detail, connId: facts.conn_id, link },
+      ...(budget !== undefined && { budget }),
+      ...(this.#intents !== undefined && detail === 'statement' && { intents: true }),
+    })
     this.#sink = options.sink
     this.#detail = detail
     this.#facts = facts
@@ -63,7 +93,25 @@ export class FlowDecoder implements FlowObserver {
     this.#chunks++
     const events = this.#session.feed(from, chunk, at)
     if (events.length > 0) this.#emitAll(events)
-    return GO
+    return from === 'frontend' && this.#intents !== undefined ? this.#ticket(this.#intents, events, at) : GO
+  }
+
+  #ticket(intents: FlowIntents, events: readonly AuditEvent[], at: Micros): Ticket {
+    if (this.#isUndecodable && this.#refusesUndecodable) return UNDECODABLE_REFUSAL
+    // tcpdp's lines are the whole record: they are to be written before what they tell of is sent on
+    if (this.#detail === 'message' && events.length > 0)
+      intents.take(this.#facts, { event: 'intent', at, who: this.#who, token: 0 })
+    return intents.ticket(this.#session.heldFrom ?? 0)
+  }
+
+  sent(at: Micros): void {
+    if (!this.#isUnsent) return
+    this.#isUnsent = false
+    this.#session.sent?.(at)
+  }
+
+  refusal(refusal: Refusal): Bytes | undefined {
+    return this.#session.refusal?.(refusal)
   }
 
   /** A session that does not know the case is left to find out; the record says why it may not. */
@@ -89,8 +137,15 @@ export class FlowDecoder implements FlowObserver {
   }
 
   closed(end: FlowEnd, at: Micros): void {
-    this.#emitAll(this.#session.close(at))
-    if (this.#detail !== 'statement') return
+    try {
+      this.#emitAll(this.#session.close(at))
+      if (this.#detail === 'statement') this.#emitEnd(end, at)
+    } finally {
+      this.#intents?.close()
+    }
+  }
+
+  #emitEnd(end: FlowEnd, at: Micros): void {
     const { fatal, totals } = this.#session
     const event: SessionEnd = {
       event: 'session.end',
@@ -121,8 +176,22 @@ export class FlowDecoder implements FlowObserver {
   }
 
   #emitAll(events: readonly AuditEvent[]): void {
-    for (let i = 0; i < events.length; i++)
-      this.#sink.emit(this.#facts, this.#numbered(events[i] as AuditEvent))
+    for (let i = 0; i < events.length; i++) {
+      const event = events[i] as AuditEvent
+      if (event.event === 'intent') {
+        this.#isUnsent = true
+        this.#intents?.take(this.#facts, event)
+      } else if (event.event === 'intent.over') this.#intents?.settled(event.token)
+      else {
+        this.#sink.emit(this.#facts, this.#numbered(event))
+        if (event.event === 'statement') this.#intents?.settled(event.stmt_seq)
+        else if (event.event === 'gap') this.#noteGap(event)
+      }
+    }
+  }
+
+  #noteGap({ gap_reason }: Gap): void {
+    if (UNDECODABLE.has(gap_reason)) this.#isUndecodable = true
   }
 }
 

@@ -8,6 +8,7 @@ import {
   GO,
   type Micros,
   type OpenFlow,
+  type Refusal,
   type Ticket,
 } from '../flow.ts'
 
@@ -16,6 +17,8 @@ export interface TapOptions {
   onError(error: unknown, facts: FlowFacts): void
   /** who observes the rest of that flow, in a way that cannot fail; nobody, unless told */
   onDetached?(facts: FlowFacts, at: Micros): FlowObserver | undefined
+  /** what becomes of the frontend chunk at which an observer threw; `GO` unless told */
+  readonly ticketOnError?: Ticket | undefined
 }
 
 const ignore = (): void => {}
@@ -74,7 +77,23 @@ class Tap implements FlowObserver {
       return this.#inner.chunk(from, chunk, at)
     } catch (error) {
       this.#detach(error, at)
-      return GO
+      return from === 'frontend' ? (this.#options.ticketOnError ?? GO) : GO
+    }
+  }
+
+  sent(at: Micros): void {
+    try {
+      this.#inner.sent?.(at)
+    } catch (error) {
+      this.#detach(error, at)
+    }
+  }
+
+  refusal(refusal: Refusal): Bytes | undefined {
+    try {
+      return this.#inner.refusal?.(refusal)
+    } catch {
+      return undefined
     }
   }
 

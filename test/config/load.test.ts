@@ -268,6 +268,14 @@ describe('what is wrong is told, all together, by line', () => {
       ['FILE:2: dumpLog.guarantee: wanted "written", "synced" or "observe", got "sync"'],
     ],
     [
+      'wishes that "observe" cannot grant',
+      '[dumpLog]\nguarantee = "observe"\nonFailure = "block"\nonUndecodable = "refuse"',
+      [
+        'FILE:3: dumpLog.onFailure: "block" wants the guarantee "written" or "synced"',
+        'FILE:4: dumpLog.onUndecodable: "refuse" wants the guarantee "written" or "synced"',
+      ],
+    ],
+    [
       'tls',
       '[proxy.tls]\nclient = "terminate"',
       [

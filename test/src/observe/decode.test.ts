@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { pg } from '../../../dumpers/pg/index.ts'
-import type { AuditEvent } from '../../../src/event.ts'
-import { type FlowEnd, type FlowFacts, GO } from '../../../src/flow.ts'
+import type { AuditEvent, GapReason, Intents } from '../../../src/event.ts'
+import { type FlowEnd, type FlowFacts, GO, type Wait } from '../../../src/flow.ts'
 import { FlowDecoder, openDecoder } from '../../../src/observe/decode.ts'
 import { openLink } from '../../../src/observe/link.ts'
 import type { Dumper, SessionContext } from '../../../src/session.ts'
@@ -195,4 +195,129 @@ test('each flow has a session of its own, which is told whose it is', () => {
   expect(contexts.map(({ connId }) => connId)).toEqual(['c1', 'c2'])
   expect(contexts[0]).toMatchObject({ detail: 'statement', limits: LIMITS })
   expect([contexts[0]!.link, contexts[0]!.budget]).toEqual([link, budget])
+})
+
+describe('frontend chunks that wait', () => {
+  const WHO = { dialect: 'plain' }
+  const intent = (token: number): AuditEvent => ({ event: 'intent', at: 1, who: WHO, token })
+  const statement = (stmt_seq: number): AuditEvent => ({
+    ...{ event: 'statement', at: 1, who: WHO, stmt_seq, protocol: 'text', outcome: 'success' },
+  })
+  const gap = (gap_reason: GapReason): AuditEvent => ({ event: 'gap', at: 1, who: WHO, gap_reason })
+  const WAIT: Wait = { kind: 'wait', from: 3, whenReady: () => {} }
+
+  /** A flow whose session gives what it is told to, and what is asked of the keeper of its intents. */
+  const openGated = (given: { detail?: 'message'; refusesUndecodable?: boolean } = {}) => {
+    const calls: unknown[] = []
+    let next: AuditEvent[] = []
+    let isBroken = false
+    let context: SessionContext | undefined
+    const dumper: Dumper = {
+      name: 'plain',
+      open: (opened) => {
+        context = opened
+        return {
+          ...{ feed: () => next, gap: () => [], heldFrom: 3 },
+          close: () => {
+            if (isBroken) throw new Error('broken')
+            return next
+          },
+          sent: (at) => void calls.push(['sent', at]),
+          refusal: ({ message }) => Buffer.from(message),
+        }
+      },
+    }
+    const intents: Intents = {
+      open: () => ({
+        take: (_, { token }) => void calls.push(['take', token]),
+        settled: (token) => void calls.push(['settled', token]),
+        ticket: (from) => {
+          calls.push(['ticket', from])
+          return WAIT
+        },
+        close: () => void calls.push('close'),
+      }),
+    }
+    const decoder = new FlowDecoder(
+      {
+        ...{ dumper, detail: 'statement', limits: LIMITS, link: openLink(), ...given },
+        ...{ intents, sink: { emit: (_, { event }) => void calls.push(event) } },
+      },
+      FACTS,
+      1,
+    )
+    calls.length = 0
+    const feed = (from: 'frontend' | 'backend', ...events: AuditEvent[]) => {
+      next = events
+      return decoder.chunk(from, Buffer.from('x'), 2)
+    }
+    const failClose = () => {
+      isBroken = true
+    }
+    return { decoder, calls, feed, failClose, context: () => context }
+  }
+
+  test('intents go to their keeper, records to the sink first', () => {
+    const { calls, feed, context } = openGated()
+    expect(context()?.intents).toBe(true)
+    expect(feed('frontend', intent(1), intent(-1))).toBe(WAIT)
+    expect(feed('backend', statement(1), { event: 'intent.over', at: 1, who: WHO, token: -1 })).toBe(GO)
+    expect(calls).toEqual([
+      ...[
+        ['take', 1],
+        ['take', -1],
+        ['ticket', 3],
+      ],
+      ...['statement', ['settled', 1], ['settled', -1]],
+    ])
+  })
+
+  test('the session is told of what was sent, if it has asked', () => {
+    const { decoder, calls, feed } = openGated()
+    feed('frontend')
+    decoder.sent(5)
+    feed('frontend', intent(1))
+    decoder.sent(6)
+    decoder.sent(7)
+    expect(calls.filter((call) => Array.isArray(call) && call[0] === 'sent')).toEqual([['sent', 6]])
+  })
+
+  test('at the end the keeper is told, even when the session fails', () => {
+    const { decoder, calls } = openGated()
+    decoder.closed(END, 9)
+    expect(calls).toEqual(['session.end', 'close'])
+    const broken = openGated()
+    broken.decoder.dialled(DIALLED)
+    broken.failClose()
+    expect(() => broken.decoder.closed(END, 9)).toThrow('broken')
+    expect(broken.calls).toEqual(['close'])
+  })
+
+  test('lines of wire messages are waited for', () => {
+    const { calls, feed, context } = openGated({ detail: 'message' })
+    expect(context()?.intents).toBeUndefined()
+    const line: AuditEvent = { event: 'message', at: 1, who: WHO, direction: '->', fields: {} }
+    expect(feed('frontend', line)).toBe(WAIT)
+    expect(calls).toEqual(['message', ['take', 0], ['ticket', 3]])
+  })
+
+  test.each(['framing', 'foreign', 'overflow', 'mysqlx'] as const)('a gap of reason %s', (reason) => {
+    const refused = { kind: 'refuse', reason: 'undecodable' }
+    const strict = openGated({ refusesUndecodable: true })
+    expect(strict.feed('frontend', gap(reason))).toMatchObject(refused)
+    expect(strict.feed('frontend')).toMatchObject(refused)
+    expect(openGated().feed('frontend', gap(reason))).toBe(WAIT)
+    const late = openGated({ refusesUndecodable: true })
+    expect(late.feed('backend', gap(reason))).toBe(GO)
+    expect(late.feed('frontend')).toMatchObject(refused)
+  })
+
+  test('encryption that was let through does not end a session', () => {
+    expect(openGated({ refusesUndecodable: true }).feed('frontend', gap('tls'))).toBe(WAIT)
+  })
+
+  test("the session's own words refuse", () => {
+    const { decoder } = openGated()
+    expect(String(decoder.refusal({ reason: 'log_blocked', message: 'no' }))).toBe('no')
+  })
 })
