@@ -12,6 +12,7 @@ import type { Sink } from '../event.ts'
 import { type Log, throttled } from '../log.ts'
 import { type FileSink, openFileSink } from '../sinks/file.ts'
 import { openStdout, openStreamSink, type StreamSink } from '../sinks/stdout.ts'
+import { type OutputReports, openAuditAlarm } from './audit-alarm.ts'
 import { type AuditSeal, openAuditSeal } from './audit-seal.ts'
 
 export interface AuditLog {
@@ -57,12 +58,6 @@ const lineEncoder = (options: DumpLogConfig, format: 'json' | 'ltsv'): Encoder =
     bindValues: options.bindValues,
   })
 
-/** What outputs report, told in the operational log. */
-const reports = (log: Log, output: string) => ({
-  onTrouble: (error: Error) => log.error({ err: error, output }, 'trouble with the audit log'),
-  onRecovered: (lost: number) => log.warn({ output, lost }, 'audit log is written again'),
-})
-
 /**
  * Records may wait so long for others to be written with, in milliseconds: less than what the proxy gathers
  * chunks for, so that what comes of those is written with them and needs no timer.
@@ -73,7 +68,7 @@ const openFile = (
   options: DumpLogConfig,
   encoder: Encoder,
   seal: AuditSeal | undefined,
-  log: Log,
+  reports: OutputReports,
 ): FileSink =>
   openFileSink({
     ...options,
@@ -87,10 +82,13 @@ const openFile = (
     },
     encodeLife: (event) => encoder.encode(undefined, event),
     seal: seal?.options,
-    ...reports(log, 'file'),
+    ...reports,
   })
 
-const openShown = (options: DumpLogConfig, log: Log): { sink: StreamSink; encoder: Encoder } => {
+const openShown = (
+  options: DumpLogConfig,
+  reports: OutputReports,
+): { sink: StreamSink; encoder: Encoder } => {
   const stream = openStdout()
   const terminal = stream as Partial<NodeJS.WriteStream>
   const isForPeople =
@@ -109,7 +107,7 @@ const openShown = (options: DumpLogConfig, log: Log): { sink: StreamSink; encode
     stream,
     bufferBytes: options.bufferBytes,
     encodeLife,
-    ...reports(log, 'stdout'),
+    ...reports,
   })
   return { sink, encoder }
 }
@@ -118,15 +116,16 @@ const openShown = (options: DumpLogConfig, log: Log): { sink: StreamSink; encode
 export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log): AuditLog => {
   const channels: Channel[] = []
   const quiet = throttled(log, { intervalMs: REPEAT_MS })
+  const alarm = openAuditAlarm(options, quiet)
   let file: FileSink | undefined
   let seal: AuditSeal | undefined
   if (options.enable) {
     const encoder = lineEncoder(options, options.format)
-    seal = openAuditSeal(options, encoder, reports(quiet, 'checkpointHook').onTrouble, log)
-    file = openFile(options, encoder, seal, quiet)
+    seal = openAuditSeal(options, encoder, alarm.reports('checkpointHook').onTrouble, log)
+    file = openFile(options, encoder, seal, alarm.reports('file'))
     channels.push({ encoder, output: file })
   }
-  const shown = stdout ? openShown(options, quiet) : undefined
+  const shown = stdout ? openShown(options, alarm.reports('stdout')) : undefined
   if (shown) channels.push({ encoder: shown.encoder, output: shown.sink })
   const sink = openPipeline({
     filter: isWritten,
@@ -134,8 +133,9 @@ export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log):
     channels,
     onFailure: (stage, error) => quiet.error({ err: error, stage }, 'a record is written without its text'),
   })
+  alarm.begin()
   return {
-    sink,
+    sink: alarm.watched(sink),
     get path() {
       return file?.path
     },
@@ -153,6 +153,7 @@ export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log):
     async close() {
       await Promise.all([file?.close(), shown?.sink.close()])
       await seal?.close()
+      await alarm.close()
     },
   }
 }

@@ -62,7 +62,7 @@ const openSource = async (file: string | undefined): Promise<CaptureInput> => {
 
 /** To the standard output only, unless the audit log is asked for. */
 const outputOf = (config: Config, toLog: boolean): DumpLogConfig =>
-  toLog ? config.dumpLog : { ...config.dumpLog, enable: false }
+  toLog ? config.dumpLog : { ...config.dumpLog, enable: false, alertHook: '' }
 
 /** The user wants it to end. */
 class Stop {

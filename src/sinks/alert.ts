@@ -69,14 +69,15 @@ export class Alerts {
     this.#resting.clear()
     const timer = setTimeout(() => this.#stop.abort(), GRACE_MS)
     this.#go()
-    await this.#running
+    while (this.#running !== undefined) await this.#running
     clearTimeout(timer)
   }
 
   #go(): void {
-    this.#running ??= this.#run().finally(() => {
+    if (this.#running !== undefined || this.#next() === undefined) return
+    this.#running = this.#run().finally(() => {
       this.#running = undefined
-      if (this.#next() !== undefined) this.#go()
+      this.#go()
     })
   }
 

@@ -79,11 +79,13 @@ describe('alerts', () => {
     const alerts = alertsOf()
     alerts.tell('block', 'on')
     await expect.poll(told).toEqual(['2|block|on'])
+    alerts.tell('gap', 'other')
+    await expect.poll(() => told().length).toBe(2)
     alerts.tell('block', 'over')
     await alerts.close()
     alerts.tell('block', 'never')
     await alerts.close()
-    expect(told()).toEqual(['2|block|on', '2|block|over'])
+    expect(told()).toEqual(['2|block|on', '2|gap|other', '2|block|over'])
   })
 
   it('whose program fails, hangs or is not there are told as such, and others follow', async () => {

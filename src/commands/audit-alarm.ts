@@ -1,0 +1,134 @@
+/** What is wrong with the audit, told in the operational log and to `alertHook`. */
+import type { DumpLogConfig } from '../../config/load.ts'
+import { renderSize } from '../../config/units.ts'
+import type { SinkError } from '../errors.ts'
+import type { FlowFacts, Gap, Sink } from '../event.ts'
+import type { Log } from '../log.ts'
+import { Alerts } from '../sinks/alert.ts'
+import { SpaceWatch } from '../sinks/space.ts'
+
+export interface OutputReports {
+  readonly onTrouble: (error: SinkError) => void
+  readonly onRecovered: (lost: number) => void
+}
+
+export interface AuditAlarm {
+  /** The outputs are open: begins to watch the space left, where that is wanted. */
+  begin(): void
+  /** What an output of that name reports of itself. */
+  reports(output: string): OutputReports
+  /** The sink; its records of traffic that was not decoded raise an alarm. */
+  watched(sink: Sink): Sink
+  /** Resolves when the hook was told of everything, or after a while. */
+  close(): Promise<void>
+}
+
+type Options = Pick<DumpLogConfig, 'alertHook' | 'hookTimeout' | 'spaceLeft' | 'dir' | 'enable'>
+
+/** Milliseconds of a clock that nobody sets. */
+type Now = () => number
+
+const alertsOf = ({ alertHook, hookTimeout }: Options, log: Log): Alerts | undefined =>
+  alertHook === ''
+    ? undefined
+    : new Alerts({
+        program: alertHook,
+        timeoutMs: hookTimeout,
+        onProblem: (error) => log.error({ err: error }, 'alert hook failed'),
+      })
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+
+const spaceOf = (options: Options, log: Log, alerts: Alerts | undefined): SpaceWatch | undefined => {
+  const { dir, enable, spaceLeft } = options
+  if (!enable || spaceLeft === 0) return undefined
+  const limit = renderSize(spaceLeft)
+  return new SpaceWatch({
+    dir,
+    least: spaceLeft,
+    onChange: (isLittle, free) => {
+      const fields = { dir, free_bytes: free }
+      if (isLittle) log.warn(fields, 'little space is left for the audit log')
+      else log.info(fields, 'enough space is left for the audit log again')
+      const what = isLittle ? `less than ${limit} is` : `more than ${limit} is again`
+      alerts?.tell('space', `${what} left for the audit log in ${dir}: ${mebibytes(free)}`)
+    },
+    onProblem: (error) => log.warn({ err: error, dir }, 'the space left cannot be told'),
+  })
+}
+
+const isTroubled = ({ code }: SinkError): boolean => code === 'open' || code === 'write'
+
+const loss = (output: string, lost: number): string => `${lost} records were lost (${output})`
+
+/** One output's troubles: when it cannot be written, when records are dropped, and the end of both. */
+const reportsOf = (output: string, log: Log, alerts: Alerts | undefined, now: Now): OutputReports => {
+  let since: number | undefined
+  return {
+    onTrouble: (error) => {
+      log.error({ err: error, output }, 'trouble with the audit log')
+      if (error.code === 'full') alerts?.tell('loss', error.message)
+      if (!isTroubled(error)) return
+      since ??= now()
+      alerts?.tell('block', `the audit log cannot be written (${output}): ${error.message}`)
+    },
+    onRecovered: (lost) => {
+      log.warn({ output, lost }, 'audit log is written again')
+      if (lost > 0) alerts?.tell('loss', loss(output, lost))
+      if (since === undefined) return
+      const seconds = Math.round((now() - since) / 1000)
+      since = undefined
+      alerts?.tell('block', `over after ${seconds} s: the audit log is written again (${output})`)
+    },
+  }
+}
+
+/** A capture that begins amid sessions is as it should be. */
+const isAlarming = (flow: FlowFacts | undefined, { gap_reason }: Gap): boolean =>
+  gap_reason !== 'mid-stream' || flow?.src_addr === undefined
+
+const describeGap = (flow: FlowFacts | undefined, gap: Gap): string => {
+  const { gap_reason, gap_bytes, gap_packets, detail } = gap
+  const address = flow?.client_addr ?? flow?.src_addr
+  const where = flow === undefined ? '' : ` on connection ${flow.conn_id} of ${address ?? 'a client'}`
+  const amount = gap_bytes === undefined ? '' : `, ${gap_bytes} bytes`
+  const packets = gap_packets === undefined ? '' : `, ${gap_packets} packets`
+  return `traffic is not audited${where}: ${gap_reason}${amount}${packets}${detail ? `: ${detail}` : ''}`
+}
+
+const watch = (sink: Sink, alerts: Alerts): Sink => ({
+  emit(flow, event) {
+    if (event.event === 'gap' && isAlarming(flow, event)) alerts.tell('gap', describeGap(flow, event))
+    sink.emit(flow, event)
+  },
+})
+
+/** `log` is one that does not repeat itself. */
+export const openAuditAlarm = (
+  options: Options,
+  log: Log,
+  now: Now = () => performance.now(),
+): AuditAlarm => {
+  const alerts = alertsOf(options, log)
+  let space: SpaceWatch | undefined
+  return {
+    begin: () => {
+      space ??= spaceOf(options, log, alerts)
+    },
+    reports: (output) => {
+      const { onTrouble, onRecovered } = reportsOf(output, log, alerts, now)
+      return {
+        onTrouble: (error) => {
+          onTrouble(error)
+          space?.look()
+        },
+        onRecovered,
+      }
+    },
+    watched: (sink) => (alerts === undefined ? sink : watch(sink, alerts)),
+    close: async () => {
+      space?.stop()
+      await alerts?.close()
+    },
+  }
+}
