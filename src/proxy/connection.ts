@@ -220,11 +220,10 @@ export class Connection implements Stage, Kept {
   }
 
   #relay(server: Inlet): void {
-    const { clock, options } = this.#context
+    const { clock, gate } = this.#context
     const observer = this.#observer as FlowObserver
-    const gated = options.gated === true
-    const gather = gated ? undefined : this.#context.gather
-    const observed = { observer, clock, counts: this.#counts, gated, gather }
+    const gather = gate ? undefined : this.#context.gather
+    const observed = { observer, clock, counts: this.#counts, gate, gather }
     this.#phase = 'relay'
     this.#dialogue = undefined
     this.#lanes = {

@@ -1,5 +1,5 @@
 /** What a listener is told and given. */
-import type { OpenFlow } from '../flow.ts'
+import type { LogGate, OpenFlow } from '../flow.ts'
 import type { Log } from '../log.ts'
 import type { Dumper } from '../session.ts'
 import type { ListenAddress, Remote } from './address.ts'
@@ -29,8 +29,21 @@ export interface ListenerOptions {
   readonly proxyProtocol: boolean
   /** the header is passed on to the server as it came */
   readonly proxyProtocolForward: boolean
-  /** frontend chunks wait for the observer's ticket */
-  readonly gated?: boolean
+  /**
+   * milliseconds that a frontend chunk may wait for the log, where there is a gate; then the session ends,
+   * in words. 0, or absent: without end
+   */
+  readonly blockTimeout?: number
+}
+
+/** Sessions that wait, or waited, for the log; for the operational log. */
+export interface Held {
+  /** sessions that have something to say which waits for the log now */
+  readonly now: number
+  /** times that a session had to wait for longer than the turn of the event loop in which it spoke */
+  readonly total: number
+  /** sessions that were ended by `blockTimeout` */
+  readonly timedOut: number
 }
 
 /** As much of the operational log as is used here. */
@@ -46,6 +59,11 @@ export interface ListenerDeps {
   readonly connId: () => string
   /** chunks are shown some at a time, unless they are gated; absent: each at once */
   readonly gather?: Gather | undefined
+  /**
+   * what frontend chunks wait for (guarantees `written` and `synced`): they are shown before they are sent,
+   * and go when their tickets say so. Absent: they are sent first, and nobody is waited for
+   */
+  readonly gate?: LogGate | undefined
 }
 
 /** A connection, as its listener sees it. */

@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs'
 import { BlockList, createServer, isIPv4, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { ConfigError } from '../errors.ts'
-import type { OpenFlow } from '../flow.ts'
+import type { LogGate, OpenFlow } from '../flow.ts'
 import { hostPort, type ListenAddress, plainHost, showAddress } from './address.ts'
 import type { Clock, Timers } from './clock.ts'
 import { Connection, type Verdict } from './connection.ts'
-import type { Kept, ListenerContext, ListenerDeps, ListenerOptions, ProxyLog } from './context.ts'
+import type { Held, Kept, ListenerContext, ListenerDeps, ListenerOptions, ProxyLog } from './context.ts'
 import type { Gather } from './gather.ts'
 import { adopt } from './inlet.ts'
 import { clearStaleSocket } from './unix-socket.ts'
@@ -18,6 +18,7 @@ export interface Listener {
   readonly port: number | undefined
   /** connections that are not over yet */
   readonly connections: number
+  readonly held: Held
   /** accepts no more; what the kernel has queued on an inherited socket is left to whoever shares it */
   stop(): Promise<void>
   /** no connection is left */
@@ -60,6 +61,8 @@ class Listening implements Listener, ListenerContext {
   readonly log: ProxyLog
   readonly connId: () => string
   readonly gather: Gather | undefined
+  readonly gate: LogGate | undefined
+  readonly held = { now: 0, total: 0, timedOut: 0 }
   readonly #server: Server
   readonly #allowed: BlockList | undefined
   readonly #all = new Set<Kept>()
@@ -79,6 +82,7 @@ class Listening implements Listener, ListenerContext {
     this.log = deps.log
     this.connId = deps.connId
     this.gather = deps.gather
+    this.gate = deps.gate
     this.#allowed = options.allow.length > 0 ? networks(options.allow) : undefined
     const { noDelay, keepAlive } = options
     this.#server = createServer(

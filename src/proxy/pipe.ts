@@ -2,7 +2,7 @@
  * Copies bytes both ways and shows each chunk to the observer. Never parses. Back-pressure: who sends to a
  * peer that does not take it is not read from. Half-close is kept: what ends is the one direction.
  */
-import { type Direction, type FlowObserver, GO } from '../flow.ts'
+import { type Direction, type FlowObserver, GO, type LogGate } from '../flow.ts'
 import type { Clock } from './clock.ts'
 import type { Gather } from './gather.ts'
 import { giveBack, type Inlet, writeOff } from './inlet.ts'
@@ -21,7 +21,7 @@ export interface PipeOptions {
    * frontend chunks are shown before they are sent, and wait when the observer answers so (guarantees
    * `written` and `synced`); otherwise they are sent first, and no answer is waited for
    */
-  readonly gated: boolean
+  readonly gate?: LogGate | undefined
   /** chunks that wait for nothing are shown later, some at a time; absent: at once */
   readonly gather?: Gather | undefined
 }
@@ -43,7 +43,7 @@ export class Lane {
     this.#source = source
     this.#target = target
     this.#options = options
-    source.onChunk = options.gated && from === 'frontend' ? this.showFirst : this.writeFirst
+    source.onChunk = options.gate && from === 'frontend' ? this.showFirst : this.writeFirst
   }
 
   readonly writeFirst = (chunk: Buffer, loan: Buffer | undefined): boolean => {
@@ -60,9 +60,10 @@ export class Lane {
   }
 
   readonly showFirst = (chunk: Buffer, loan: Buffer | undefined): boolean => {
-    const { observer, clock, counts } = this.#options
+    const { observer, clock, counts, gate } = this.#options
     counts[this.#from] += chunk.length
     const ticket = observer.chunk(this.#from, chunk, clock.now())
+    gate?.settle()
     if (ticket === GO || ticket.kind === 'refuse') return this.#write(chunk, loan)
     this.#held = true
     ticket.whenReady(() => {

@@ -100,7 +100,7 @@ describe('connections', () => {
   })
 
   test('show at once what waits for the observer', async () => {
-    await stage.listen({ gated: true }, { gather: new Gather(ignore) })
+    await stage.listen({}, { gate: { settle() {}, isBlocked: false }, gather: new Gather(ignore) })
     const { client, server, flow } = await stage.pair()
     client.write('question')
     await read(server, 8)

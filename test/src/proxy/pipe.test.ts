@@ -200,7 +200,7 @@ describe('gated', () => {
       stage.seen.push(seen)
       return seen
     }
-    await stage.listen({ gated: true })
+    await stage.listen({}, { gate: { settle() {}, isBlocked: false } })
     const { client, server, flow } = await stage.pair()
     client.write('held ')
     await until('shown', () => flow.chunks.length === 1)
