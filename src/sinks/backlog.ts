@@ -108,15 +108,20 @@ export class Backlog {
     for (const line of lines) this.#cost += costOf(line)
   }
 
+  /** Records that came no further than to somebody before this one. */
+  lose({ records, first, last }: Loss): void {
+    this.#loss ??= { records: 0, first, last }
+    this.#loss.records += records
+    this.#loss.first = Math.min(this.#loss.first, first)
+    this.#loss.last = Math.max(this.#loss.last, last)
+  }
+
   /** Drops the oldest lines until the bound is kept, or all of them. */
   drop(all = false): void {
     while (this.#first < this.#lines.length && (all || this.isOverBound)) {
       const line = this.#lines[this.#first++] as Line
       this.#cost -= costOf(line)
-      this.#loss ??= { records: 0, first: line.at, last: line.at }
-      this.#loss.records++
-      this.#loss.first = Math.min(this.#loss.first, line.at)
-      this.#loss.last = Math.max(this.#loss.last, line.at)
+      this.lose({ records: 1, first: line.at, last: line.at })
     }
     this.#compact()
   }

@@ -4,6 +4,7 @@
  * whose numbers are then given anew: a number belongs to a record only once it is in the file.
  */
 import type { AuditEvent, DirectEncoder, FlowFacts, Line, Micros } from '../event.ts'
+import type { TornLine } from './backlog.ts'
 
 /** Room for records. */
 export const BLOCK_BYTES = 1 << 18
@@ -14,25 +15,39 @@ const MAX_NUMBER = 16
 const TIME = Buffer.from('{"ts":"')
 const NUMBER = Buffer.from('"log_seq":')
 
+/** What a write that stopped amid a block has left: records wholly written, one in part, and the others. */
+export interface CutBlock {
+  readonly whole: number
+  readonly torn: TornLine | undefined
+  readonly rest: readonly Line[]
+}
+
 export class DirectBlock {
-  readonly #buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+  readonly buffer: Buffer
   /** bytes used */
-  used = 0
+  used: number
   /** numbered records in it */
-  count = 0
+  count: number
+
+  /** The block owns the buffer; what `used` and `count` tell of is in it already. */
+  constructor(buffer: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES), used = 0, count = 0) {
+    this.buffer = buffer
+    this.used = used
+    this.count = count
+  }
 
   /** Is a record that found no place here likely to find one in an empty block? */
   get isHalfFull(): boolean {
-    return this.used > BLOCK_BYTES / 2
+    return this.used > this.buffer.length / 2
   }
 
   get bytes(): Buffer {
-    return this.#buffer.subarray(0, this.used)
+    return this.buffer.subarray(0, this.used)
   }
 
   /** False when the event is not one of the fast path, or there is no room. */
   add(encoder: DirectEncoder, seq: number, flow: FlowFacts | undefined, event: AuditEvent): boolean {
-    const end = encoder.encode(this.#buffer, this.used, seq + this.count, flow, event)
+    const end = encoder.encode(this.buffer, this.used, seq + this.count, flow, event)
     if (end < 0) return false
     this.used = end
     this.count++
@@ -42,8 +57,8 @@ export class DirectBlock {
   /** Adds a record that was encoded as a line; false when there is no room. */
   addLine(seq: number, { head, tail }: Line): boolean {
     const most = (head.length + tail.length) * MAX_UTF8 + MAX_NUMBER + 1
-    if (BLOCK_BYTES - this.used < most) return false
-    const buffer = this.#buffer
+    if (this.buffer.length - this.used < most) return false
+    const buffer = this.buffer
     let at = this.used + buffer.write(head, this.used)
     if (tail !== '') {
       at += buffer.write(String(seq + this.count), at, 'latin1')
@@ -60,19 +75,24 @@ export class DirectBlock {
     this.count = 0
   }
 
-  /** How many records lie wholly before `offset`. */
-  wholeBefore(offset: number): number {
+  /** How the block lies when so many of its bytes were written. */
+  cutAt(offset: number): CutBlock {
     let whole = 0
-    for (let at = 0; at < offset; at++) if (this.#buffer[at] === LINE_FEED) whole++
-    return whole
+    for (let at = 0; at < offset; at++) if (this.buffer[at] === LINE_FEED) whole++
+    const start = whole === 0 ? 0 : this.buffer.lastIndexOf(LINE_FEED, offset - 1) + 1
+    const rest = this.lines().slice(whole)
+    if (offset === start) return { whole, torn: undefined, rest }
+    const end = this.buffer.indexOf(LINE_FEED, start) + 1
+    const torn = { whole: Buffer.from(this.buffer.subarray(start, end)), written: offset - start }
+    return { whole, torn, rest: rest.slice(1) }
   }
 
   /** The records, taken apart: what stands before and behind their numbers. */
   lines(): Line[] {
     const lines: Line[] = []
     for (let start = 0; start < this.used; ) {
-      const end = this.#buffer.indexOf(LINE_FEED, start)
-      lines.push(takeApart(this.#buffer.subarray(start, end)))
+      const end = this.buffer.indexOf(LINE_FEED, start)
+      lines.push(takeApart(this.buffer.subarray(start, end)))
       start = end + 1
     }
     return lines

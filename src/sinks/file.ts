@@ -2,13 +2,13 @@
  * The log file's writer. All lines of one turn of the event loop go out in one write. What cannot be
  * written waits in bounded memory and is tried again; a line that was written in part is completed, never
  * repeated. Writes are synchronous on purpose: into the page cache they take a microsecond or two,
- * asynchronous ones forty; a disk that hangs, hangs the process.
+ * asynchronous ones forty; a disk that hangs, hangs the thread.
  */
 import { closeSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError, SinkError } from '../errors.ts'
 import type { AuditEvent, DirectEncoder, FileEnd, FlowFacts, Line } from '../event.ts'
-import { Backlog, type TornLine } from './backlog.ts'
+import { Backlog, type Loss, type TornLine } from './backlog.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { DirectBlock } from './direct.ts'
 import { type FileSinkOptions, messageOf, type RotateReason } from './file-options.ts'
@@ -35,7 +35,7 @@ export class FileSink {
   readonly #options: FileSinkOptions
   readonly #clock: Clock
   readonly #backlog: Backlog
-  readonly #direct = new DirectBlock()
+  #direct = new DirectBlock()
   #isDirect = false
   readonly #trouble: Trouble
   readonly #owner: Owner
@@ -76,11 +76,8 @@ export class FileSink {
       })
     } catch (error) {
       this.#abandon()
-      throw new ConfigError(
-        'environment',
-        'dumpLog.dir',
-        `dumpLog.dir: ${options.dir}: ${messageOf(error)}`,
-      )
+      const option = 'dumpLog.dir'
+      throw new ConfigError('environment', option, `${option}: ${options.dir}: ${messageOf(error)}`)
     }
     this.#finisher = this.#openFinisher()
     this.#healEnd(this.#out.file)
@@ -96,6 +93,11 @@ export class FileSink {
   /** records that wait to be written */
   get waiting(): number {
     return this.#backlog.waiting + this.#direct.count
+  }
+
+  /** the number that the next record will get, if none waits */
+  get nextSeq(): number {
+    return this.#backlog.nextSeq + this.waiting
   }
 
   /** Takes a line; it is written at the end of this turn of the event loop. Never throws. */
@@ -123,6 +125,26 @@ export class FileSink {
     }
     this.#schedule()
     return true
+  }
+
+  /**
+   * Takes a block that was numbered elsewhere, from `seq` on, and writes it at once. True when it could go
+   * as it was; else its records went as lines, and got other numbers. Never throws.
+   */
+  take(block: DirectBlock, seq: number): boolean {
+    const isFree = !this.#isClosed && !this.#trouble.isOn && this.#backlog.isEmpty
+    const isNext = isFree && this.#direct.count === 0 && seq === this.nextSeq
+    if (isNext) [this.#direct, block] = [block, this.#direct]
+    else for (const line of block.lines()) this.append(line)
+    this.flush()
+    if (isNext) this.#direct = block
+    return isNext
+  }
+
+  /** Records were lost on their way here: the next one is told after them. */
+  lose(loss: Loss): void {
+    this.#backlog.lose(loss)
+    this.#schedule()
   }
 
   /** A line among records of the fast path becomes one of them: those behind it need not wait as lines. */
@@ -242,19 +264,9 @@ export class FileSink {
    * lines.
    */
   #keepUnwritten(bytes: number): void {
-    const whole = this.#direct.wholeBefore(bytes)
-    const block = this.#direct.bytes
-    const start = whole === 0 ? 0 : block.lastIndexOf('\n', bytes - 1) + 1
-    this.#backlog.skip(whole)
-    const rest = this.#direct.lines().slice(whole)
-    if (bytes > start) {
-      this.#torn = {
-        whole: Buffer.from(block.subarray(start, block.indexOf('\n', start) + 1)),
-        written: bytes - start,
-      }
-      this.#backlog.skip(1)
-      rest.shift()
-    }
+    const { whole, torn, rest } = this.#direct.cutAt(bytes)
+    this.#torn = torn
+    this.#backlog.skip(torn === undefined ? whole : whole + 1)
     this.#backlog.unshift(...rest)
   }
 
@@ -434,8 +446,5 @@ export class FileSink {
   }
 }
 
-/**
- * Opens the audit log file. Throws ConfigError `environment` when the directory or the file cannot be
- * written.
- */
+/** Opens the audit log file. Throws ConfigError `environment` when that cannot be written. */
 export const openFileSink = (options: FileSinkOptions): FileSink => new FileSink(options)
