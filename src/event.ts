@@ -3,9 +3,10 @@
  * encodes and writes it. Keys of an event that are spelt as in the log (snake_case) go to the log as they
  * stand; `at`, `who`, `text`, `values` are turned into keys by the encoder.
  */
-import type { FlowFacts, Micros, Ticket } from './flow.ts'
+import type { FlowFacts, LogGate, Micros, Ticket, Wait } from './flow.ts'
 
-export type { FlowFacts, Micros }
+export { GO } from './flow.ts'
+export type { FlowFacts, LogGate, Micros, Ticket, Wait }
 
 /**
  * What is known of a session by now: goes into each of its records. Immutable: a session makes a new object
