@@ -71,6 +71,11 @@ export class Backlog {
     return this.#cost > this.#bound
   }
 
+  /** Is more than half of what may wait waiting? */
+  get isHalfFull(): boolean {
+    return this.#cost > this.#bound / 2
+  }
+
   get loss(): Readonly<Loss> | undefined {
     return this.#loss
   }

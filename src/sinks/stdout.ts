@@ -80,6 +80,11 @@ export class StreamSink {
     return this.#isGone
   }
 
+  /** Does so much wait for the reader that nothing more ought to begin, or is there none? */
+  get isBehind(): boolean {
+    return this.#isGone || this.#backlog.isHalfFull
+  }
+
   /** Takes a line; it is written at the end of this turn of the event loop. Never throws. */
   append(line: Line): void {
     if (this.#isGone) return

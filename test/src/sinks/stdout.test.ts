@@ -58,6 +58,22 @@ const open = (stream: Writable, bufferBytes = 1 << 20) => {
 }
 
 describe('a stream as output', () => {
+  it('is behind when half of what may wait does, until the reader has caught up, and when there is none', () => {
+    const reader = new SlowReader()
+    const { sink, recoveries } = open(reader, 1 << 16)
+    const line = lineOf('x'.repeat(1000))
+    for (let i = 0; i < 300 && !sink.isBehind; i++) sink.append(line)
+    sink.flush()
+    for (let i = 0; i < 300 && !sink.isBehind; i++) sink.append(line)
+    expect(sink.isBehind).toBe(true)
+    while (reader.take()) sink.flush()
+    expect(sink.isBehind).toBe(false)
+    expect(recoveries).toEqual([])
+    reader.destroy()
+    sink.flush()
+    expect(sink.isBehind).toBe(true)
+  })
+
   it('gets the lines of one turn in one write', async () => {
     const stream = new PassThrough()
     const chunks: string[] = []
