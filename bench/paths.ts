@@ -17,7 +17,8 @@ export interface Target {
 }
 
 export interface Path {
-  readonly name: PathName
+  /** unique among the paths of a run */
+  readonly name: string
   readonly port: number
   /** of the process whose CPU time counts; none for the direct path */
   readonly pid: number | undefined
@@ -63,11 +64,15 @@ const emptyFiles = (directory: string): void => {
 }
 
 export interface QuerytapPathOptions {
+  /** `querytap` unless told */
+  readonly name?: string
+  /** options as variables of the environment; everything else is at its default */
+  readonly env?: NodeJS.ProcessEnv
   /** arguments of node */
   readonly nodeArgs?: readonly string[]
 }
 
-/** `querytap proxy` with full audit to a file, everything else at its default. */
+/** `querytap proxy` with full audit to a file in a directory of its own among the temporary files. */
 export const startQuerytapPath = async (
   target: Target,
   options: QuerytapPathOptions = {},
@@ -77,16 +82,19 @@ export const startQuerytapPath = async (
   const flags = ['-l', address(port), '-r', address(target.port), '-d', target.dumper]
   const args = [...(options.nodeArgs ?? []), CLI, 'proxy', ...flags]
   // the logs go to the current directory unless told otherwise
-  const program = start(process.execPath, args, { cwd: directory })
+  const program = start(process.execPath, args, { cwd: directory, env: { ...process.env, ...options.env } })
   await listening(program, port)
   const stop = async () => {
     await program.stop()
     rmSync(directory, { recursive: true, force: true })
   }
-  return { name: 'querytap', port, pid: program.pid, clear: () => emptyFiles(directory), stop }
+  const { name = 'querytap' } = options
+  return { name, port, pid: program.pid, clear: () => emptyFiles(directory), stop }
 }
 
-const STARTERS = { direct, haproxy, relay, querytap: startQuerytapPath } as const
+const querytap = (target: Target): Promise<Path> => startQuerytapPath(target)
+
+const STARTERS = { direct, haproxy, relay, querytap } as const
 
 export const PATH_NAMES = Object.keys(STARTERS) as PathName[]
 

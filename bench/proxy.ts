@@ -1,13 +1,16 @@
 /**
  * What the proxy costs: point queries by the server's own tool and bulk by a client that throws away what it
  * reads, direct, through haproxy, through the bare relay (our proxy core without an observer) and through
- * querytap with full audit to a file.
+ * querytap with full audit to a file. With `--guarantees` instead what each guarantee, and the log's seals,
+ * cost against `observe`.
  *
- *   npm run bench -- [--dialect pg|mysql] [--quick] [--rounds N] [--time S] [--clients 1,8,32]
+ *   npm run bench -- [--dialect pg|mysql|pg,mysql] [--quick] [--rounds N] [--time S] [--clients 1,8,32]
  *                    [--modes simple,extended,prepared | auto,disable]
  *                    [--paths direct,haproxy,relay,querytap] [--no-bulk] [--no-points] [--rows N] [--write]
+ *                    [--guarantees observe,written,synced]
  */
 import { parseArgs } from 'node:util'
+import { measureGuarantees } from './guarantees.ts'
 import { report, table } from './measure.ts'
 import { PATH_NAMES, type Path, startPaths } from './paths.ts'
 import { inRounds, rowsOf } from './rounds.ts'
@@ -25,6 +28,7 @@ const { values: flags } = parseArgs({
     modes: { type: 'string' },
     paths: { type: 'string', default: PATH_NAMES.join(',') },
     rows: { type: 'string' },
+    guarantees: { type: 'string' },
     'no-bulk': { type: 'boolean', default: false },
     'no-points': { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
@@ -40,9 +44,15 @@ const STARTERS: Readonly<Record<string, typeof startPgWorkload>> = {
   mysql: startMysqlWorkload,
 }
 
+/** Those asked for; the modes of another dialect are not this one's. */
+const modesOf = ({ modes }: Workload): readonly string[] => {
+  const wanted = flags.modes?.split(',')
+  return wanted === undefined ? modes : modes.filter((mode) => wanted.includes(mode))
+}
+
 const points = async (workload: Workload, paths: readonly Path[]): Promise<string> => {
   const rows: string[][] = []
-  for (const mode of flags.modes?.split(',') ?? workload.modes) {
+  for (const mode of modesOf(workload)) {
     for (const clients of flags.clients.split(',').map(Number)) {
       const results = await inRounds(rounds, paths, ({ port }) => workload.points(port, mode, clients))
       rows.push(...rowsOf(`${mode}, ${clients}`, results, { rate: [1, 0], cpu: [1e6, 1] }))
@@ -70,26 +80,41 @@ const bulk = async (workload: Workload, paths: readonly Path[]): Promise<string>
 const titled = (workload: Workload, title: string): string =>
   workload.title === '' ? title : workload.title + title.toLowerCase()
 
-const main = async (): Promise<void> => {
-  const start = STARTERS[flags.dialect]
-  if (start === undefined) throw new Error('--dialect pg or mysql')
+const how = `${rounds} interleaved rounds${flags.quick ? ', quick: not for comparison' : ''}.`
+
+const guarantees = async (workload: Workload, names: readonly string[]): Promise<void> => {
+  const clients = flags.clients.split(',').map(Number)
+  const body = `${how} \`${workload.tool}\`, ${seconds} s a run.`
+  const tables = await measureGuarantees(workload, names, { rounds, modes: modesOf(workload), clients })
+  report(titled(workload, 'Guarantees'), `${body}\n\n${tables.guarantees}`, flags.write)
+  report(titled(workload, 'Seals'), `${body}\n\n${tables.seals}`, flags.write)
+}
+
+const compare = async (workload: Workload): Promise<void> => {
   const names = PATH_NAMES.filter((name) => flags.paths.split(',').includes(name))
-  const workload = await start({ seconds, wideRows, narrowRows })
-  try {
-    const paths = await startPaths(names, workload.target)
-    const how = `${rounds} interleaved rounds${flags.quick ? ', quick: not for comparison' : ''}.`
-    if (!flags['no-points']) {
-      const body = `${how} \`${workload.tool}\`, ${seconds} s a run.`
-      const title = titled(workload, 'Point queries')
-      report(title, `${body}\n\n${await points(workload, paths)}`, flags.write)
+  const paths = await startPaths(names, workload.target)
+  if (!flags['no-points']) {
+    const body = `${how} \`${workload.tool}\`, ${seconds} s a run.`
+    report(titled(workload, 'Point queries'), `${body}\n\n${await points(workload, paths)}`, flags.write)
+  }
+  if (!flags['no-bulk']) {
+    const body = `${how} ${wideRows} rows of ${WIDE_BYTES} bytes; ${narrowRows} rows of one integer.`
+    report(titled(workload, 'Bulk'), `${body}\n\n${await bulk(workload, paths)}`, flags.write)
+  }
+  for (const path of paths) await path.stop()
+}
+
+const main = async (): Promise<void> => {
+  for (const dialect of flags.dialect.split(',')) {
+    const start = STARTERS[dialect]
+    if (start === undefined) throw new Error('--dialect pg or mysql')
+    const workload = await start({ seconds, wideRows, narrowRows })
+    try {
+      if (flags.guarantees === undefined) await compare(workload)
+      else await guarantees(workload, flags.guarantees.split(','))
+    } finally {
+      await workload.stop()
     }
-    if (!flags['no-bulk']) {
-      const body = `${how} ${wideRows} rows of ${WIDE_BYTES} bytes; ${narrowRows} rows of one integer.`
-      report(titled(workload, 'Bulk'), `${body}\n\n${await bulk(workload, paths)}`, flags.write)
-    }
-    for (const path of paths) await path.stop()
-  } finally {
-    await workload.stop()
   }
 }
 

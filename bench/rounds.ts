@@ -3,7 +3,7 @@
  * what drifts with the machine falls on all alike; ratios are medians of the rounds' own ratios.
  */
 import { cpuSeconds, median, medianRatio } from './measure.ts'
-import type { Path, PathName } from './paths.ts'
+import type { Path } from './paths.ts'
 
 /** What one run did: queries or bytes, and its seconds. */
 export interface Work {
@@ -20,15 +20,19 @@ interface Run {
 }
 
 /** All rounds of one measurement, by path. */
-export type Rounds = ReadonlyMap<PathName, readonly Run[]>
+export type Rounds = ReadonlyMap<string, readonly Run[]>
 
-/** Runs `work` on each path in each round; it tells how many queries or bytes went through. */
+/**
+ * Runs `work` on each path in each round; it tells how many queries or bytes went through. `afterRound` is
+ * for what is to be measured beside it.
+ */
 export const inRounds = async (
   rounds: number,
   paths: readonly Path[],
   work: (path: Path) => Promise<Work>,
+  afterRound: () => void = () => {},
 ): Promise<Rounds> => {
-  const results = new Map<PathName, Run[]>(paths.map(({ name }) => [name, []]))
+  const results = new Map<string, Run[]>(paths.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? paths : [...paths].reverse()
     for (const path of order) {
@@ -38,16 +42,20 @@ export const inRounds = async (
       results.get(path.name)?.push({ rate: amount / took, cpu })
       path.clear()
     }
+    afterRound()
   }
   return results
 }
 
-const number = (value: number, digits: number): string =>
+/** A number as tables show it. */
+export const number = (value: number, digits: number): string =>
   Number.isFinite(value) ? value.toFixed(digits) : '–'
 
-const rates = (results: Rounds, name: PathName): number[] =>
+/** Rates of each round, in order. */
+export const rates = (results: Rounds, name: string): number[] =>
   (results.get(name) ?? []).map(({ rate }) => rate)
-const cpus = (results: Rounds, name: PathName): number[] =>
+/** CPU times of each round, in order; NaN of a path without a process. */
+export const cpus = (results: Rounds, name: string): number[] =>
   (results.get(name) ?? []).map(({ cpu }) => cpu ?? Number.NaN)
 
 export interface Units {
@@ -60,7 +68,7 @@ export interface Units {
 export const rowsOf = (label: string, results: Rounds, units: Units): string[][] =>
   [...results.keys()].map((name) => {
     const own = rates(results, name)
-    const ratio = (reference: PathName) => number(medianRatio(own, rates(results, reference)), 2)
+    const ratio = (reference: string) => number(medianRatio(own, rates(results, reference)), 2)
     return [
       label,
       name,
