@@ -9,11 +9,11 @@ import manifest from '../../package.json' with { type: 'json' }
 import { main } from '../../src/commands/main.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const docs = (name: string): string => `docs/${name}.md`
 const PAGES = [
   'README.md',
-  ...['configuration', 'records', 'operations', 'security', 'integrity', 'mysql', 'capture', 'dumpers'].map(
-    (name) => `docs/${name}.md`,
-  ),
+  ...['configuration', 'records', 'operations', 'security', 'guarantees', 'integrity'].map(docs),
+  ...['mysql', 'capture', 'dumpers'].map(docs),
 ]
 const texts = PAGES.map((page) => [page, readFileSync(ROOT + page, 'utf8')] as const)
 
