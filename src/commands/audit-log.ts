@@ -11,12 +11,16 @@ import { ConfigError } from '../errors.ts'
 import type { Sink } from '../event.ts'
 import { type Log, throttled } from '../log.ts'
 import { type FileSink, openFileSink } from '../sinks/file.ts'
+import { RemoteFile } from '../sinks/remote-file.ts'
 import { openStdout, openStreamSink, type StreamSink } from '../sinks/stdout.ts'
 import { type OutputReports, openAuditAlarm } from './audit-alarm.ts'
 import { type AuditSeal, openAuditSeal } from './audit-seal.ts'
+import { canStartLogThread, startLogThread } from './log-thread.ts'
 
 export interface AuditLog {
   readonly sink: Sink
+  /** Resolves when the file is open. Rejects with ConfigError where a thread of its own cannot open it. */
+  readonly opened: Promise<void>
   /** path of the file that is written now, where there is one */
   readonly path: string | undefined
   /** records that wait for an output which is slower than they come */
@@ -50,7 +54,8 @@ const groupId = (group: string): number | undefined => {
   )
 }
 
-const lineEncoder = (options: DumpLogConfig, format: 'json' | 'ltsv'): Encoder =>
+/** The encoder of the file, or of lines on the standard output. */
+export const lineEncoder = (options: DumpLogConfig, format: 'json' | 'ltsv'): Encoder =>
   createEncoder({
     format,
     host: hostname(),
@@ -64,7 +69,8 @@ const lineEncoder = (options: DumpLogConfig, format: 'json' | 'ltsv'): Encoder =
  */
 const FLUSH_EVERY_MS = 1
 
-const openFile = (
+/** Throws ConfigError where the file cannot be written. */
+export const openFile = (
   options: DumpLogConfig,
   encoder: Encoder,
   seal: AuditSeal | undefined,
@@ -112,17 +118,38 @@ const openShown = (
   return { sink, encoder }
 }
 
-/** Opens the file and, where `stdout`, the standard output. Throws ConfigError where it cannot. */
-export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log): AuditLog => {
+/** The same in a thread of its own. */
+const openRemote = (options: DumpLogConfig, file: OutputReports, hook: OutputReports): RemoteFile =>
+  new RemoteFile({
+    start: (events) => startLogThread(options, events),
+    bufferBytes: options.bufferBytes,
+    onTrouble: (error, output) => (output === 'file' ? file : hook).onTrouble(error),
+    onRecovered: file.onRecovered,
+  })
+
+/**
+ * Opens the file and, where `stdout`, the standard output. Throws ConfigError where it cannot. With `thread`
+ * the file is written by a thread of its own, so that a file system that hangs stops nothing else.
+ */
+export const openAuditLog = (
+  options: DumpLogConfig,
+  stdout: boolean,
+  log: Log,
+  thread = false,
+): AuditLog => {
   const channels: Channel[] = []
   const quiet = throttled(log, { intervalMs: REPEAT_MS })
   const alarm = openAuditAlarm(options, quiet)
-  let file: FileSink | undefined
+  let file: FileSink | RemoteFile | undefined
   let seal: AuditSeal | undefined
   if (options.enable) {
     const encoder = lineEncoder(options, options.format)
-    seal = openAuditSeal(options, encoder, alarm.reports('checkpointHook').onTrouble, log)
-    file = openFile(options, encoder, seal, alarm.reports('file'))
+    const [reports, hook] = [alarm.reports('file'), alarm.reports('checkpointHook')]
+    seal = openAuditSeal(options, encoder, hook.onTrouble, log)
+    file =
+      thread && canStartLogThread()
+        ? openRemote(options, reports, hook)
+        : openFile(options, encoder, seal, reports)
     channels.push({ encoder, output: file })
   }
   const shown = stdout ? openShown(options, alarm.reports('stdout')) : undefined
@@ -136,6 +163,7 @@ export const openAuditLog = (options: DumpLogConfig, stdout: boolean, log: Log):
   alarm.begin()
   return {
     sink: alarm.watched(sink),
+    opened: file instanceof RemoteFile ? file.opened : Promise.resolve(),
     get path() {
       return file?.path
     },

@@ -216,7 +216,9 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
   try {
     const addresses = addressesOf(config, inherited, opened)
     if (config.querytap.pidfile) pidfile = takePidfile(config.querytap.pidfile, useServerStarter)
-    audit = openAuditLog(config.dumpLog, toStdout, opened.log)
+    const isObserving = config.dumpLog.guarantee === 'observe'
+    audit = openAuditLog(config.dumpLog, toStdout, opened.log, isObserving)
+    await audit.opened
     proxy = new RunningProxy(config, opened, audit)
     const { detail, guarantee } = config.dumpLog
     const facts = startFacts(config, audit.keyId)

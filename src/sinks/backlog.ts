@@ -24,6 +24,15 @@ export interface Loss {
   last: Micros
 }
 
+/** Both as one; `loss` itself is added to. */
+export const joinLosses = (loss: Loss | undefined, more: Readonly<Loss>): Loss => {
+  if (loss === undefined) return { ...more }
+  loss.records += more.records
+  loss.first = Math.min(loss.first, more.first)
+  loss.last = Math.max(loss.last, more.last)
+  return loss
+}
+
 /** Lines that are written together. Valid until it is committed. */
 export interface Batch {
   readonly text: string
@@ -113,12 +122,9 @@ export class Backlog {
     for (const line of lines) this.#cost += costOf(line)
   }
 
-  /** Records that came no further than to somebody before this one. */
-  lose({ records, first, last }: Loss): void {
-    this.#loss ??= { records: 0, first, last }
-    this.#loss.records += records
-    this.#loss.first = Math.min(this.#loss.first, first)
-    this.#loss.last = Math.max(this.#loss.last, last)
+  /** Records were lost before they came here. */
+  lose(more: Loss): void {
+    this.#loss = joinLosses(this.#loss, more)
   }
 
   /** Drops the oldest lines until the bound is kept, or all of them. */
