@@ -1,5 +1,5 @@
 /** What a log file's writer is told, and what it asks of its file. */
-import type { SinkError } from '../errors.ts'
+import { SinkError } from '../errors.ts'
 import type { EncodeLife } from './backlog.ts'
 import type { WriteCall } from './block.ts'
 import type { Clock } from './clock.ts'
@@ -39,3 +39,13 @@ export interface FileSinkOptions extends PlaceOptions {
 /** What an error says. */
 export const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error)
+
+/** That happened to this file; a SinkError keeps its code. */
+export const failure = (
+  path: string,
+  error: unknown,
+  otherwise: SinkError['code'] = 'write',
+): SinkError => {
+  const code = error instanceof SinkError ? error.code : otherwise
+  return new SinkError(code, `${path}: ${messageOf(error)}`, { cause: error })
+}

@@ -4,19 +4,21 @@
  * repeated. Writes are synchronous on purpose: into the page cache they take a microsecond or two,
  * asynchronous ones forty; a disk that hangs, hangs the thread.
  */
-import { closeSync, rmSync, writeSync } from 'node:fs'
+import { rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError, SinkError } from '../errors.ts'
 import type { AuditEvent, DirectEncoder, FileEnd, FlowFacts, Line } from '../event.ts'
-import { Backlog, type Loss, type TornLine } from './backlog.ts'
+import { Backlog, type Loss } from './backlog.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { DirectBlock } from './direct.ts'
-import { type FileSinkOptions, messageOf, type RotateReason } from './file-options.ts'
+import { type FileSinkOptions, failure, messageOf, type RotateReason } from './file-options.ts'
 import { Finisher } from './finish.ts'
+import { deleted, rotated } from './life.ts'
 import { Output } from './output.ts'
 import { HEARTBEAT_MS, Owner } from './owner.ts'
 import { isInPlace, type OpenFile, Place } from './rotate.ts'
 import { CHECKPOINT_ROOM } from './sealer.ts'
+import { StableFiles } from './stable.ts'
 import { Trouble } from './trouble.ts'
 
 /** Characters that are joined into one write. */
@@ -27,9 +29,6 @@ const LOOK_MS = 1000
 const ROTATE_AGAIN_MS = 10_000
 
 export type { FileSinkOptions } from './file-options.ts'
-
-const LINE_END = Buffer.from('\n')
-const isLineEnd = (torn: TornLine): boolean => torn.whole.equals(LINE_END)
 
 export class FileSink {
   readonly #options: FileSinkOptions
@@ -42,10 +41,15 @@ export class FileSink {
   readonly #place: Place
   readonly #finisher: Finisher
   readonly #out: Output
+  readonly #stable = new StableFiles()
+  /** records taken so far */
+  accepted = 0
+  /** it was closed, and all that is `settled` is on stable storage */
+  isStable = false
+  #onRecovery: () => void = () => undefined
   #writtenBefore = 0
   /** lines that a new file takes however long they are: its `audit.rotate` and one more */
   #leastLines: number
-  #torn: TornLine | undefined
   #lookAtMs = 0
   #rotateNotBeforeMs = 0
   #wantsReopen = false
@@ -80,7 +84,7 @@ export class FileSink {
       throw new ConfigError('environment', option, `${option}: ${options.dir}: ${messageOf(error)}`)
     }
     this.#finisher = this.#openFinisher()
-    this.#healEnd(this.#out.file)
+    this.#out.heal()
     this.#beat()
     this.#finisher.kick()
   }
@@ -95,6 +99,32 @@ export class FileSink {
     return this.#backlog.waiting + this.#direct.count
   }
 
+  /** Can the log not be written? */
+  get isInTrouble(): boolean {
+    return this.#trouble.isOn
+  }
+
+  /** records, in the order in which they were taken, that are in a file, or told there as lost */
+  get settled(): number {
+    return this.accepted - this.waiting - (this.#backlog.loss?.records ?? 0) - this.#out.tornRecords
+  }
+
+  /** path of what this writer has beside the log, without its ending */
+  get stem(): string {
+    return this.#owner.stem
+  }
+
+  /** `onRecovery` is called when trouble is over; with `isSynced`, {@link sync} is going to be called. */
+  watch(onRecovery: () => void, isSynced: boolean): void {
+    this.#onRecovery = onRecovery
+    if (isSynced) this.#stable.want()
+  }
+
+  /** Brings what was written to stable storage. Rejects when it cannot: that may be lost then. */
+  sync(): Promise<void> {
+    return this.#stable.sync(this.#out.file.fd, this.#options.dir)
+  }
+
   /** the number that the next record will get, if none waits */
   get nextSeq(): number {
     return this.#backlog.nextSeq + this.waiting
@@ -102,7 +132,9 @@ export class FileSink {
 
   /** Takes a line; it is written at the end of this turn of the event loop. Never throws. */
   append(line: Line): void {
-    if (this.#isClosed || this.#joins(line)) return
+    if (this.#isClosed) return
+    this.accepted++
+    if (this.#joins(line)) return
     this.#backlog.push(line)
     if (this.#trouble.isOn) this.#dropExcess()
     else if (this.#backlog.isOverBound) this.flush()
@@ -123,6 +155,7 @@ export class FileSink {
       if (this.#trouble.isOn || !this.#backlog.isEmpty) return false
       if (!this.#direct.add(encoder, this.#backlog.nextSeq, flow, event)) return false
     }
+    this.accepted++
     this.#schedule()
     return true
   }
@@ -134,6 +167,7 @@ export class FileSink {
   take(block: DirectBlock, seq: number): boolean {
     const isFree = !this.#isClosed && !this.#trouble.isOn && this.#backlog.isEmpty
     const isNext = isFree && this.#direct.count === 0 && seq === this.nextSeq
+    if (isNext) this.accepted += block.count
     if (isNext) [this.#direct, block] = [block, this.#direct]
     else for (const line of block.lines()) this.append(line)
     this.flush()
@@ -196,7 +230,7 @@ export class FileSink {
     this.#out.stop()
     if (!this.#trouble.isOn) this.#out.finish('stop')
     this.#giveUp()
-    closeSync(this.#out.file.fd)
+    this.isStable = await this.#stable.close(this.#out.file.fd, this.#options.dir)
     this.#abandon()
   }
 
@@ -209,11 +243,10 @@ export class FileSink {
   #attempt(): void {
     try {
       this.#writeAll()
-      this.#trouble.over()
+      if (this.#trouble.over()) this.#onRecovery()
     } catch (error) {
       this.#putBack()
-      const code = error instanceof SinkError ? error.code : 'write'
-      this.#trouble.on(new SinkError(code, `${this.#out.file.path}: ${messageOf(error)}`, { cause: error }))
+      this.#trouble.on(failure(this.#out.file.path, error))
       this.#dropExcess()
     }
   }
@@ -226,13 +259,13 @@ export class FileSink {
 
   #writeAll(): void {
     this.#lookAfter()
-    this.#completeTorn()
+    this.#out.complete()
     this.#writeDirect()
     this.#writeWaiting()
     this.#out.seal()
     if (!this.#wantsReopen) return
     this.#rotate('reopen')
-    this.#completeTorn()
+    this.#out.complete()
     this.#writeWaiting()
   }
 
@@ -265,7 +298,7 @@ export class FileSink {
    */
   #keepUnwritten(bytes: number): void {
     const { whole, torn, rest } = this.#direct.cutAt(bytes)
-    this.#torn = torn
+    this.#out.keep(torn)
     this.#backlog.skip(torn === undefined ? whole : whole + 1)
     this.#backlog.unshift(...rest)
   }
@@ -281,7 +314,7 @@ export class FileSink {
         continue
       }
       const { bytes, error } = this.#out.text(batch.text, batch.lines.length)
-      this.#torn = this.#backlog.commit(batch, error === undefined ? undefined : bytes)
+      this.#out.keep(this.#backlog.commit(batch, error === undefined ? undefined : bytes))
       if (error !== undefined) throw error
     }
   }
@@ -306,16 +339,6 @@ export class FileSink {
     return rotationSize - this.#out.file.size - (this.#options.seal ? CHECKPOINT_ROOM : 0)
   }
 
-  #completeTorn(): void {
-    this.#out.complete()
-    const torn = this.#torn
-    if (torn === undefined) return
-    const { bytes, error } = this.#out.bytes(torn.whole, torn.written)
-    torn.written += bytes
-    if (error !== undefined) throw error
-    this.#torn = undefined
-  }
-
   /** Notices from time to time, and before each retry, that the file or its directory was taken away. */
   #lookAfter(): void {
     const now = this.#clock.nowMs()
@@ -324,10 +347,7 @@ export class FileSink {
     if (wait > 0 && wait <= LOOK_MS && !this.#trouble.isOn) return
     this.#lookAtMs = now + LOOK_MS
     if (isInPlace(this.#out.file)) return
-    // A torn line went with the file that has its beginning, and what was to end an older one's is not
-    // needed.
-    if (this.#torn !== undefined)
-      this.#torn = isLineEnd(this.#torn) ? undefined : { ...this.#torn, written: 0 }
+    this.#out.lost()
     this.#rotate('vanished')
   }
 
@@ -343,31 +363,25 @@ export class FileSink {
     } catch (error) {
       if (reason === 'vanished') throw new SinkError('open', messageOf(error), { cause: error })
       this.#rotateNotBeforeMs = now + ROTATE_AGAIN_MS
-      this.#options.onTrouble(new SinkError('rotate', `${old.path}: ${messageOf(error)}`, { cause: error }))
+      this.#options.onTrouble(failure(old.path, error, 'rotate'))
       return
     }
-    closeSync(old.fd)
+    this.#stable.leave(old.fd)
     this.#leastLines = this.#out.file.inode !== old.inode && this.#tellRotation(old, reason) ? 2 : 1
     if (this.#options.seal) this.#leastLines++
     this.#writtenBefore = this.#backlog.written
-    this.#healEnd(this.#out.file)
+    this.#out.heal()
     // The file before it is named while this process is still known to hold both; what has its number comes
     // first.
-    if (this.#torn === undefined && this.#direct.count === 0) this.#out.quietly(() => this.#out.begin())
+    if (!this.#out.isTorn && this.#direct.count === 0) this.#out.quietly(() => this.#out.begin())
     if (this.#options.rotateEnable) this.#leave(old, reason)
   }
 
   #tellRotation(old: OpenFile, reason: RotateReason): boolean {
     if (old.size === 0 && reason !== 'vanished') return false
-    const fields = {
-      rotate_reason: reason,
-      prev_file: old.name,
-      prev_bytes: old.size,
-      prev_records: this.#backlog.written - this.#writtenBefore,
-      file: this.#out.file.name,
-    }
-    const at = this.#clock.nowMs() * 1000
-    this.#backlog.unshift(this.#options.encodeLife({ event: 'audit.rotate', at, fields }))
+    const records = this.#backlog.written - this.#writtenBefore
+    const event = rotated(reason, old, this.#out.file, records, this.#clock.nowMs())
+    this.#backlog.unshift(this.#options.encodeLife(event))
     return true
   }
 
@@ -380,25 +394,15 @@ export class FileSink {
       this.#finished = []
       this.#finisher.kick()
     } catch (error) {
-      this.#options.onTrouble(new SinkError('rotate', `${old.path}: ${messageOf(error)}`, { cause: error }))
+      this.#options.onTrouble(failure(old.path, error, 'rotate'))
     }
-  }
-
-  /**
-   * A file that an earlier process left in the middle of a line gets that line ended first; not one that is
-   * ours, opened anew in the middle of a checkpoint.
-   */
-  #healEnd(file: OpenFile): void {
-    if (file.isTorn && this.#out.torn === 0)
-      this.#torn = { whole: Buffer.concat([LINE_END, this.#torn?.whole ?? Buffer.of()]), written: 0 }
   }
 
   /** At the end: what cannot be written is lost, but no half line stays. */
   #giveUp(): void {
-    this.#out.cut((this.#torn?.written ?? 0) + this.#out.torn)
+    this.#out.giveUp()
     this.#backlog.drop(true)
-    const lost =
-      (this.#backlog.loss?.records ?? 0) + (this.#torn === undefined || isLineEnd(this.#torn) ? 0 : 1)
+    const lost = (this.#backlog.loss?.records ?? 0) + this.#out.tornRecords
     this.#trouble.end()
     if (lost > 0)
       this.#options.onTrouble(new SinkError('full', `${this.path}: ${lost} records lost at the end`))
@@ -418,21 +422,17 @@ export class FileSink {
   }
 
   #openFinisher(): Finisher {
-    const { rotationHook, hookTimeoutMs, encodeLife, seal } = this.#options
+    const { rotationHook, encodeLife, seal } = this.#options
     return new Finisher({
       ...this.#options,
       hook: rotationHook,
-      hookTimeoutMs,
       owner: this.#owner,
       currentPath: () => this.#out.file.path,
       nowMs: () => this.#clock.nowMs(),
       onProblem: this.#options.onTrouble,
       ...(seal && { describe: (path) => seal.chains.describe(path) }),
       onLeft: (name, end) => this.#adopt(name, end),
-      onDelete: (file, bytes, reason, more) => {
-        const fields = { file, bytes, delete_reason: reason, ...more }
-        this.append(encodeLife({ event: 'audit.delete', at: this.#clock.nowMs() * 1000, fields }))
-      },
+      onDelete: (...what) => this.append(encodeLife(deleted(...what, this.#clock.nowMs()))),
     })
   }
 

@@ -4,6 +4,7 @@
  */
 import { closeSync, ftruncateSync } from 'node:fs'
 import type { FileEnd, SealReason } from '../event.ts'
+import type { TornLine } from './backlog.ts'
 import { BlockWriter, type WriteCall, type Written } from './block.ts'
 import type { Clock } from './clock.ts'
 import type { OpenFile } from './rotate.ts'
@@ -25,6 +26,8 @@ export interface OutputOptions {
 }
 
 const LINE_FEED = 0x0a
+const LINE_END = Buffer.from('\n')
+const isLineEnd = (torn: TornLine): boolean => torn.whole.equals(LINE_END)
 
 const linesIn = (bytes: Buffer): number => {
   let lines = 0
@@ -37,6 +40,7 @@ export class Output {
   readonly #options: OutputOptions
   readonly #sealer: Sealer | undefined
   #file: OpenFile
+  #torn: TornLine | undefined
   #isCut = false
 
   /** Throws what the file system throws. */
@@ -57,9 +61,41 @@ export class Output {
     return this.#sealer?.isBegun === false
   }
 
-  /** bytes in the file of a checkpoint that is not whole */
-  get torn(): number {
-    return this.#sealer?.torn ?? 0
+  /** Is there a line to be completed before anything else, other than a checkpoint? */
+  get isTorn(): boolean {
+    return this.#torn !== undefined
+  }
+
+  /** records, none or one, of which the file has a part only */
+  get tornRecords(): number {
+    return this.#torn === undefined || isLineEnd(this.#torn) ? 0 : 1
+  }
+
+  /** That line was written in part, and is to be completed. */
+  keep(torn: TornLine | undefined): void {
+    this.#torn = torn
+  }
+
+  /**
+   * A torn line went with the file that has its beginning, and what was to end an older one's is not needed.
+   */
+  lost(): void {
+    if (this.#torn !== undefined)
+      this.#torn = isLineEnd(this.#torn) ? undefined : { ...this.#torn, written: 0 }
+  }
+
+  /**
+   * A file that an earlier process left in the middle of a line gets that line ended first; not one that is
+   * ours, opened anew in the middle of a checkpoint.
+   */
+  heal(): void {
+    if (this.#file.isTorn && this.#tornCheckpoint === 0)
+      this.#torn = { whole: Buffer.concat([LINE_END, this.#torn?.whole ?? Buffer.of()]), written: 0 }
+  }
+
+  /** At the end: no half line stays. */
+  giveUp(): void {
+    this.cut((this.#torn?.written ?? 0) + this.#tornCheckpoint)
   }
 
   /** Writes so many whole lines, or as much of them as goes. */
@@ -72,8 +108,18 @@ export class Output {
     return this.#count(this.#writer.bytes(this.#file.fd, buffer, offset), lines)
   }
 
-  /** Completes a checkpoint that is on its way. Throws when that cannot be written. */
+  /** Completes what is torn. Throws when that cannot be written. */
   complete(): void {
+    this.#completeCheckpoint()
+    const torn = this.#torn
+    if (torn === undefined) return
+    const { bytes, error } = this.bytes(torn.whole, torn.written)
+    torn.written += bytes
+    if (error !== undefined) throw error
+    this.#torn = undefined
+  }
+
+  #completeCheckpoint(): void {
     const sealer = this.#sealer
     if (!sealer?.rest) return
     const { bytes, error } = this.#writer.bytes(this.#file.fd, sealer.rest)
@@ -87,7 +133,7 @@ export class Output {
     this.complete()
     if (!this.isUnbegun) return
     this.#sealer?.begin(...this.#next())
-    this.complete()
+    this.#completeCheckpoint()
   }
 
   /** The checkpoints that are due. Throws when one cannot be written. */
@@ -95,7 +141,7 @@ export class Output {
     const sealer = this.#sealer
     if (!sealer?.isDue) return
     this.begin()
-    while (sealer.next(...this.#next())) this.complete()
+    while (sealer.next(...this.#next())) this.#completeCheckpoint()
   }
 
   /** The file's last checkpoint, whole or not at all: the file that follows vouches for what has no seal. */
@@ -103,7 +149,7 @@ export class Output {
     const sealer = this.#sealer
     if (!sealer?.isBegun) return
     sealer.finish(reason, ...this.#next())
-    this.quietly(() => this.complete())
+    this.quietly(() => this.#completeCheckpoint())
     if (sealer.torn > 0 && this.cut(sealer.torn)) sealer.untear()
   }
 
@@ -164,6 +210,11 @@ export class Output {
     const { name, path } = this.#file
     const end = this.#sealer?.end()
     return end && this.#isCut ? this.#sealer?.endOf(name, path) : end
+  }
+
+  /** bytes in the file of a checkpoint that is not whole */
+  get #tornCheckpoint(): number {
+    return this.#sealer?.torn ?? 0
   }
 
   #next(): readonly [seq: number, at: number] {

@@ -118,6 +118,8 @@ export class Owner {
   readonly identity: Identity = ownIdentity()
   readonly #dir: string
   readonly #prefix: string
+  /** path of what this writer has beside the log, without its ending */
+  readonly stem: string
   readonly #path: string
   #open: readonly string[] = []
   #pending: readonly string[] = []
@@ -125,7 +127,8 @@ export class Owner {
   constructor(dir: string, base: string) {
     this.#dir = dir
     this.#prefix = `.${base}.`
-    this.#path = join(dir, `${this.#prefix}${process.pid}-${randomBytes(4).toString('hex')}.owner`)
+    this.stem = join(dir, `${this.#prefix}${process.pid}-${randomBytes(4).toString('hex')}`)
+    this.#path = `${this.stem}.owner`
   }
 
   get pending(): readonly string[] {

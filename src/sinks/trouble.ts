@@ -55,12 +55,13 @@ export class Trouble {
     this.#lost += records
   }
 
-  /** Everything was written. */
-  over(): void {
-    if (!this.isOn) return
+  /** Everything was written. Answers whether it was on. */
+  over(): boolean {
+    if (!this.isOn) return false
     const [isTold, lost] = [this.#isTold, this.#lost]
     this.end()
     if (isTold) this.#options.onRecovered(lost)
+    return true
   }
 
   /** No more retries. */

@@ -1,0 +1,76 @@
+/**
+ * Brings a log's files to stable storage, on a thread. A file that its writer has left is closed only when
+ * that is done; the directory follows, so that a new file's name is there too.
+ */
+import { close, closeSync, fdatasync, fdatasyncSync, fsync, fsyncSync, open, openSync } from 'node:fs'
+import { promisify } from 'node:util'
+
+const [syncFile, syncDirectory] = [promisify(fdatasync), promisify(fsync)]
+const [openFile, closeFile] = [promisify(open), promisify(close)]
+
+export class StableFiles {
+  /** files that were left since the last time, still open */
+  #left: number[] = []
+  #hasNewName = true
+  #isWanted = false
+  #running: Promise<void> | undefined
+
+  /** Every file is to be brought to stable storage from here on. */
+  want(): void {
+    this.#isWanted = true
+  }
+
+  /** The writer goes on in another file. */
+  leave(fd: number): void {
+    this.#hasNewName = true
+    if (this.#isWanted) this.#left.push(fd)
+    else closeSync(fd)
+  }
+
+  /** What was written so far to files that were left, and to `fd`. Rejects as the file system says. */
+  async sync(fd: number, dir: string): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    this.#running = this.#sync(fd, dir)
+    try {
+      await this.#running
+    } finally {
+      this.#running = undefined
+    }
+  }
+
+  /** The same of all files, at the end, and closes them; false when it could not be done. */
+  async close(fd: number, dir: string): Promise<boolean> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    const left = this.#left.splice(0)
+    try {
+      if (this.#isWanted) {
+        for (const one of [...left, fd]) fdatasyncSync(one)
+        const directory = openSync(dir, 'r')
+        fsyncSync(directory)
+        closeSync(directory)
+      }
+      return true
+    } catch {
+      return false
+    } finally {
+      for (const one of [...left, fd]) closeSync(one)
+    }
+  }
+
+  async #sync(fd: number, dir: string): Promise<void> {
+    const [left, hasNewName] = [this.#left, this.#hasNewName]
+    this.#left = []
+    this.#hasNewName = false
+    try {
+      for (const one of left) await syncFile(one)
+      await syncFile(fd)
+    } finally {
+      for (const one of left) await closeFile(one)
+    }
+    if (!hasNewName) return
+    this.#hasNewName = true
+    const directory = await openFile(dir, 'r')
+    await syncDirectory(directory).finally(() => closeFile(directory))
+    this.#hasNewName = false
+  }
+}
