@@ -3,10 +3,9 @@
  * encodes and writes it. Keys of an event that are spelt as in the log (snake_case) go to the log as they
  * stand; `at`, `who`, `text`, `values` are turned into keys by the encoder.
  */
-import type { FlowFacts, LogGate, Micros, Ticket, Wait } from './flow.ts'
+import type { FlowFacts, Micros, Ticket } from './flow.ts'
 
-export { GO } from './flow.ts'
-export type { FlowFacts, LogGate, Micros, Ticket, Wait }
+export type { FlowFacts, Micros }
 
 /**
  * What is known of a session by now: goes into each of its records. Immutable: a session makes a new object

@@ -5,18 +5,8 @@
  * is in the log, or, with `synced`, on stable storage there.
  */
 import { ConfigError, SinkError } from '../errors.ts'
-import type {
-  AuditEvent,
-  FlowFacts,
-  FlowIntents,
-  Intent,
-  Intents,
-  LogGate,
-  Statement,
-  Ticket,
-  Wait,
-} from '../event.ts'
-import { GO } from '../event.ts'
+import type { AuditEvent, FlowFacts, FlowIntents, Intent, Intents, Statement } from '../event.ts'
+import { GO, type LogGate, type Ticket, type Wait } from '../flow.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { messageOf } from './file-options.ts'
 import { type JournalEncoder, JournalFiles, type Live, type Sync, type WriteAt } from './journal-files.ts'
