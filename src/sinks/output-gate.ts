@@ -13,6 +13,9 @@ export interface OutputGateOptions {
   /** the output cannot be written, or its reader has fallen behind */
   readonly isStuck: () => boolean
   readonly onFailure: 'block' | 'continue'
+  /** told once when somebody begins to wait for a stuck output, and once when all go on */
+  readonly onHeld?: () => void
+  readonly onReleased?: () => void
   readonly clock: Clock
 }
 
@@ -94,6 +97,7 @@ export class OutputGate implements Intents, LogGate {
       batch.release()
       return
     }
+    if (this.#stuck.length === 0) this.#options.onHeld?.()
     this.#stuck.push(batch)
     this.#look()
   }
@@ -107,6 +111,7 @@ export class OutputGate implements Intents, LogGate {
       }
       const batches = this.#stuck
       this.#stuck = []
+      this.#options.onReleased?.()
       for (const batch of batches) batch.release()
     })
   }

@@ -63,7 +63,9 @@ test('chunks of a turn wait for one flush', () => {
 })
 
 test('they wait for as long as the output is stuck, in order', () => {
-  const { gate, state, flow } = open()
+  const told: string[] = []
+  const tell = (what: string) => () => void told.push(what)
+  const { gate, state, flow } = open({ onHeld: tell('held'), onReleased: tell('released') })
   const { gone, wait } = waiting()
   for (const name of ['first', 'second']) {
     state.isStuck = name === 'first'
@@ -75,9 +77,10 @@ test('they wait for as long as the output is stuck, in order', () => {
   state.isStuck = true
   expect(gate.isBlocked).toBe(true)
   state.looks.shift()?.()
-  expect(gone).toEqual([])
+  expect([gone, told]).toEqual([[], ['held']])
   state.isStuck = false
   state.looks.shift()?.()
+  expect(told).toEqual(['held', 'released'])
   expect(gone).toEqual(['first', 'second'])
   expect(state.looks).toEqual([])
 })
