@@ -14,6 +14,7 @@ export const TAIL_BYTES = 65_536
 export class LongText {
   readonly head: Bytes
   readonly #hash: Hash
+  #sha256: string | undefined
   readonly #nulEnded: boolean
   #length: number
   #ended: boolean
@@ -48,17 +49,15 @@ export class LongText {
     }
   }
 
-  /** The text as it is kept; whole when it ended within its head. */
+  /** The text as it is kept; whole when it ended within its head. May be asked for again. */
   finish(decoding: TextDecoding, form: TextForm): QueryText {
     const { head } = this
+    const isWhole = this.#length === head.length
+    if (!isWhole) this.#sha256 ??= this.#hash.digest('hex')
     const truncated =
-      this.#length === head.length
+      this.#sha256 === undefined
         ? undefined
-        : {
-            bytes: this.#length,
-            sha256: this.#hash.digest('hex'),
-            tail: decoding.text(this.#lastBytes()),
-          }
+        : { bytes: this.#length, sha256: this.#sha256, tail: decoding.text(this.#lastBytes()) }
     return makeText(head, 0, head.length, decoding, form, truncated)
   }
 

@@ -6,6 +6,7 @@ import type { Command } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { type CommandBody, markMalformed } from './record.ts'
 import type { MysqlState } from './state.ts'
+import type { ExecutedStore } from './statements.ts'
 
 /** Reads what is to be run into the record. */
 export const beginExecute = (
@@ -18,22 +19,10 @@ export const beginExecute = (
     state.lines?.execute(command.code, undefined, undefined, undefined)
     return
   }
-  let execute: Execute | undefined
-  try {
-    execute =
-      command.long instanceof LongExecute
-        ? command.long.finish()
-        : isCut(command, body) || state.unknown?.areValuesKnown === false
-          ? decodeExecuteHead(body.bytes, body.start + 1, body.end, state.prepared)
-          : decodeExecute(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
-  } catch {
-    // not even the statement's id is there
-  }
+  const execute = readExecute(state, state.prepared, execution, command, body, isCut(command, body))
   // it used up what was sent ahead, whatever that was
   if (state.unknown !== undefined && execute?.prepared !== undefined) execute.prepared.longLost = false
-  bindTo(state, execution, command, execute, body)
-  execution.values = execute?.values
-  execution.attributes = execute?.attributes
+  bindTo(state, execution, command)
   state.lines?.execute(command.code, execute?.id, execution.text, execution.values)
 }
 
@@ -48,44 +37,87 @@ export const beginBulk = (
     state.lines?.execute(command.code, undefined, undefined, undefined)
     return
   }
-  let bulk: BulkExecute | undefined
-  try {
-    bulk =
-      command.long instanceof LongBulk
-        ? command.long.finish()
-        : isCut(command, body)
-          ? decodeBulkHead(body.bytes, body.start + 1, body.end, state.prepared)
-          : decodeBulk(body.bytes, body.start + 1, body.end, state.prepared, state.valueOptions)
-  } catch {
-    // not even the statement's id is there
-  }
-  bindTo(state, execution, command, bulk, body)
-  execution.bulk = bulk?.rows
+  const bulk = readBulk(state, state.prepared, execution, command, body, isCut(command, body))
+  bindTo(state, execution, command)
   const mayAsk = hasMariadb(state.capabilities, MARIADB_CLIENT_BULK_UNIT_RESULTS)
   if (mayAsk && ((bulk?.flags ?? 0) & SEND_UNIT_RESULTS) !== 0) command.unitsOf = bulk?.prepared
   state.lines?.execute(command.code, bulk?.id, execution.text, undefined)
 }
 
-/** It was longer than what is kept, and waited: its values were not followed. */
-const isCut = (command: Command, { start, end }: CommandBody): boolean => command.length > end - start
-
-/** The statement that is run: its text, or the number of the record that has it. Its cursor is closed. */
-const bindTo = (
+/**
+ * What a COM_STMT_EXECUTE runs, and with which values; `store` is told what it sends and uses up. `isHead`:
+ * the statement alone is read.
+ */
+export const readExecute = (
   state: MysqlState,
+  store: ExecutedStore,
   execution: Execution,
   command: Command,
+  body: CommandBody,
+  isHead: boolean,
+): Execute | undefined => {
+  const { bytes, start, end } = body
+  let execute: Execute | undefined
+  try {
+    if (command.long instanceof LongExecute) execute = command.long.finish()
+    else if (isHead || state.unknown?.areValuesKnown === false)
+      execute = decodeExecuteHead(bytes, start + 1, end, store)
+    else execute = decodeExecute(bytes, start + 1, end, store, state.valueOptions)
+  } catch {
+    // not even the statement's id is there
+  }
+  name(execution, execute, body)
+  execution.values = execute?.values
+  execution.attributes = execute?.attributes
+  return execute
+}
+
+/** The same of a COM_STMT_BULK_EXECUTE. */
+export const readBulk = (
+  state: MysqlState,
+  store: ExecutedStore,
+  execution: Execution,
+  command: Command,
+  body: CommandBody,
+  isHead: boolean,
+): BulkExecute | undefined => {
+  const { bytes, start, end } = body
+  let bulk: BulkExecute | undefined
+  try {
+    if (command.long instanceof LongBulk) bulk = command.long.finish()
+    else if (isHead) bulk = decodeBulkHead(bytes, start + 1, end, store)
+    else bulk = decodeBulk(bytes, start + 1, end, store, state.valueOptions)
+  } catch {
+    // not even the statement's id is there
+  }
+  name(execution, bulk, body)
+  execution.bulk = bulk?.rows
+  return bulk
+}
+
+/** It was longer than what is kept, and waited: its values were not followed. */
+export const isCut = (command: Command, { start, end }: CommandBody): boolean =>
+  command.length > end - start
+
+/** The statement that is run: its text, or the number of the record that has it. */
+const name = (
+  execution: Execution,
   execute: Execute | BulkExecute | undefined,
   body: CommandBody,
 ): void => {
   if (execute === undefined || execute.malformed) markMalformed(execution, body)
   if (execute === undefined) return
   const { prepared } = execute
-  command.stmtId = prepared?.id ?? execute.id
-  execution.stmtId = command.stmtId
+  execution.stmtId = prepared?.id ?? execute.id
   execution.text = prepared?.text
-  if (execution.text === undefined) {
-    execution.prepareSeq = prepared?.seq
-    if (prepared === undefined) execution.reason ??= 'text_unknown'
-  }
-  state.closeCursor(command.stmtId, 'cursor_closed')
+  if (execution.text !== undefined) return
+  execution.prepareSeq = prepared?.seq
+  if (prepared === undefined) execution.reason ??= 'text_unknown'
+}
+
+/** Its cursor is closed. */
+const bindTo = (state: MysqlState, { stmtId }: Execution, command: Command): void => {
+  if (stmtId === undefined) return
+  command.stmtId = stmtId
+  state.closeCursor(stmtId, 'cursor_closed')
 }

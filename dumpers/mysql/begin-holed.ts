@@ -2,7 +2,7 @@
 import { beginBulk, beginExecute } from './begin-execute.ts'
 import { COM, commandName } from './capabilities.ts'
 import type { Command } from './commands.ts'
-import { type CommandBody, markMalformed, openExecution } from './record.ts'
+import { type CommandBody, markMalformed, numberOf, openExecution } from './record.ts'
 import type { MysqlState } from './state.ts'
 import { textUnseen } from './unseen.ts'
 
@@ -27,7 +27,7 @@ export const beginHoled = (state: MysqlState, command: Command, body: CommandBod
     case COM.STMT_PREPARE: {
       const { bytes, start, end } = body
       const bodyHex = `\\x${bytes.toString('hex', Math.min(start + 1, end), Math.min(end, start + MAX_HEX))}`
-      command.preparing = { seq: ++state.seq, text: undefined, malformed: true, bodyHex }
+      command.preparing = { seq: numberOf(state, command), text: undefined, malformed: true, bodyHex }
       state.lines?.prepare(undefined)
       return
     }

@@ -6,14 +6,12 @@ import { beginBulk, beginExecute } from './begin-execute.ts'
 import { beginHoled } from './begin-holed.ts'
 import { COM, commandName } from './capabilities.ts'
 import type { Command } from './commands.ts'
+import { readOther, readPrepare, readQuery } from './contents.ts'
 import { decodeChangeUser } from './decode-login.ts'
 import type { Execution } from './execution.ts'
 import { tellKill } from './kill.ts'
-import { LongQuery } from './long-body.ts'
 import { type Meaning, meaningOfExecute, meaningsOf } from './meaning.ts'
-import { type CommandBody, markMalformed, openExecution } from './record.ts'
-import { textOf, textStart } from './request-text.ts'
-import { sayCommand } from './said.ts'
+import { type CommandBody, markMalformed, numberOf, openExecution } from './record.ts'
 import type { MysqlState } from './state.ts'
 import { Steps } from './steps.ts'
 import { newUser } from './user.ts'
@@ -25,6 +23,13 @@ const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 /** Marks the command as begun and makes the record of what it does. Never throws. */
 export const begin = (state: MysqlState, command: Command, body: CommandBody = EMPTY_BODY): void => {
   command.begun = true
+  start(state, command, body)
+  // it has no record of its own
+  if (command.token !== 0) state.intents?.over(command.token)
+  command.token = 0
+}
+
+const start = (state: MysqlState, command: Command, body: CommandBody): void => {
   if (command.holed) {
     beginHoled(state, command, body)
     return
@@ -84,19 +89,7 @@ const isAboutValues = (code: number): boolean =>
 /** COM_QUERY: uint8 code, query attributes where they are agreed on, the text to the end. */
 const beginQuery = (state: MysqlState, command: Command, body: CommandBody): void => {
   const execution = openExecution(state, command, 'text')
-  if (!command.placeholder) {
-    try {
-      const { bytes, start, end } = body
-      const found = textStart(state, COM.QUERY, bytes, start, end)
-      execution.attributes = found.attributes
-      execution.text =
-        command.long instanceof LongQuery
-          ? command.long.finish(state)
-          : textOf(state, bytes, found.textStart, end, false)
-    } catch {
-      markMalformed(execution, body)
-    }
-  }
+  if (!command.placeholder) readQuery(state, execution, command, body)
   const { text } = execution
   if (text !== undefined) understand(state, command, execution, text)
   state.lines?.query(text, execution.executed)
@@ -156,11 +149,9 @@ const addExecuted = (state: MysqlState, execution: Execution, ran: QueryText): v
 }
 
 /** COM_STMT_PREPARE: uint8 code, the text to the end. */
-const beginPrepare = (state: MysqlState, command: Command, { bytes, start, end }: CommandBody): void => {
-  const seq = ++state.seq
-  let text: QueryText | undefined
-  if (command.long instanceof LongQuery) text = command.long.finish(state)
-  else if (!command.placeholder) text = textOf(state, bytes, start + 1, end, true)
+const beginPrepare = (state: MysqlState, command: Command, body: CommandBody): void => {
+  const seq = numberOf(state, command)
+  const text = command.placeholder ? undefined : readPrepare(state, command, body)
   command.preparing = { seq, text, malformed: false, bodyHex: undefined }
   state.lines?.prepare(text)
 }
@@ -229,29 +220,12 @@ const beginChangeUser = (state: MysqlState, command: Command, { bytes, start, en
 /** Any other command: what stands behind its code goes to the record where it is a name. */
 const beginOther = (state: MysqlState, command: Command, body: CommandBody): void => {
   const execution = openExecution(state, command, 'command')
-  const { code } = command
+  readOther(state, execution, command, body)
+  const { code, placeholder } = command
   const { bytes, start, end } = body
-  execution.command = commandName(code)
-  if (command.placeholder) return
-  if (code === COM.INIT_DB || code === COM.CREATE_DB || code === COM.DROP_DB) {
-    execution.text = textOf(state, bytes, start + 1, end, false)
-    command.name = execution.text.text
-  } else if (code === COM.FIELD_LIST) {
-    const nul = bytes.subarray(start, end).indexOf(0)
-    execution.text = textOf(state, bytes, start + 1, nul < 0 ? end : start + nul, false)
-  } else if (code === COM.PROCESS_KILL) {
-    if (end - start >= 5)
-      tellKill(state, execution, { scope: 'connection', threadId: bytes.readUInt32LE(start + 1) })
-    else markMalformed(execution, body)
-  } else sayWhat(state, execution, code, body)
-}
-
-/** Those that no server takes as they are have no text. */
-const sayWhat = (state: MysqlState, execution: Execution, code: number, body: CommandBody): void => {
-  try {
-    const cursor = state.cursor.reset(body.bytes, Math.min(body.start + 1, body.end), body.end)
-    execution.text = sayCommand(code, cursor, state.decoding, state.form)
-  } catch {
-    // a text is all it lacks
-  }
+  if (placeholder) return
+  if (code === COM.INIT_DB || code === COM.CREATE_DB || code === COM.DROP_DB)
+    command.name = execution.text?.text
+  else if (code === COM.PROCESS_KILL && end - start >= 5)
+    tellKill(state, execution, { scope: 'connection', threadId: bytes.readUInt32LE(start + 1) })
 }

@@ -5,7 +5,7 @@ import { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
 import { attributesJson, readTypesAndNames } from './attributes.ts'
 import { isNullAt, MysqlValues, showValues, type ValueSet, walkValues } from './bound-set.ts'
 import { ValueStream } from './bound-stream.ts'
-import type { ParamTypes, Prepared, StatementStore } from './statements.ts'
+import type { ExecutedStore, ParamTypes, Prepared } from './statements.ts'
 import type { ValueForm } from './values.ts'
 import { isParameterType, takesLongData } from './values-types.ts'
 
@@ -58,7 +58,7 @@ export const decodeExecute = (
   bytes: Bytes,
   start: number,
   end: number,
-  store: StatementStore,
+  store: ExecutedStore,
   options: ValueOptions,
 ): Execute => {
   cursor.reset(bytes, start, end)
@@ -93,7 +93,7 @@ export const decodeExecuteHead = (
   bytes: Bytes,
   start: number,
   end: number,
-  store: StatementStore,
+  store: ExecutedStore,
 ): Execute => {
   const execute = readHeader(cursor.reset(bytes, start, end), store)
   if (execute.prepared !== undefined) store.forgetOf(execute.prepared)
@@ -126,7 +126,7 @@ const bind = (
   if (params > 0) execute.values = values
 }
 
-const readHeader = (body: MysqlCursor, store: StatementStore): Execute => {
+const readHeader = (body: MysqlCursor, store: ExecutedStore): Execute => {
   const id = body.uint32()
   const flags = body.uint8()
   return {
@@ -147,7 +147,7 @@ const readHeader = (body: MysqlCursor, store: StatementStore): Execute => {
  */
 const readSet = (
   body: MysqlCursor,
-  store: StatementStore,
+  store: ExecutedStore,
   prepared: Prepared,
   execute: Execute,
   options: ValueOptions,
@@ -193,7 +193,7 @@ export class LongExecute {
     bytes: Bytes,
     start: number,
     end: number,
-    store: StatementStore,
+    store: ExecutedStore,
     options: ValueOptions,
     maxBytes: number,
   ) {

@@ -9,7 +9,7 @@ import { MysqlCursor } from '../../src/framing/mysql-cursor.ts'
 import { readTypesAndNames } from './attributes.ts'
 import { bytesOf, ShownValues } from './bound-set.ts'
 import type { ValueOptions } from './bound-values.ts'
-import type { ParamTypes, Prepared, StatementStore } from './statements.ts'
+import type { ExecutedStore, ParamTypes, Prepared } from './statements.ts'
 import { DEFAULT_MARK, IGNORE_MARK, REST_MARK, skipValue, type ValueForm } from './values.ts'
 import { isParameterType } from './values-types.ts'
 
@@ -112,7 +112,7 @@ export const decodeBulk = (
   bytes: Bytes,
   start: number,
   end: number,
-  store: StatementStore,
+  store: ExecutedStore,
   options: ValueOptions,
 ): BulkExecute => {
   const { bulk, types } = openBulk(bytes, start, end, store, options)
@@ -130,14 +130,14 @@ export const decodeBulkHead = (
   bytes: Bytes,
   start: number,
   end: number,
-  store: StatementStore,
+  store: ExecutedStore,
 ): BulkExecute => {
   const bulk = readHeader(cursor.reset(bytes, start, end), store)
   if (bulk.prepared !== undefined) store.forgetOf(bulk.prepared)
   return bulk
 }
 
-const readHeader = (body: MysqlCursor, store: StatementStore): BulkExecute => {
+const readHeader = (body: MysqlCursor, store: ExecutedStore): BulkExecute => {
   const id = body.uint32()
   const flags = body.uint16()
   return { id, flags, prepared: store.get(id), rows: undefined, typesSent: false, malformed: false }
@@ -147,7 +147,7 @@ const openBulk = (
   bytes: Bytes,
   start: number,
   end: number,
-  store: StatementStore,
+  store: ExecutedStore,
   { mariadb }: ValueOptions,
 ): { readonly bulk: BulkExecute; readonly types: ParamTypes | undefined } => {
   const bulk = readHeader(cursor.reset(bytes, start, end), store)
@@ -199,7 +199,7 @@ export class LongBulk {
   readonly #hash: Hash = createHash('sha256')
 
   /** `bytes[start … end)`: the body's kept bytes, behind the command byte. Throws as {@link decodeBulk}. */
-  constructor(bytes: Bytes, start: number, end: number, store: StatementStore, options: ValueOptions) {
+  constructor(bytes: Bytes, start: number, end: number, store: ExecutedStore, options: ValueOptions) {
     const { bulk, types } = openBulk(bytes, start, end, store, options)
     this.#bulk = bulk
     this.#types = types

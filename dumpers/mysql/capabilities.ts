@@ -59,6 +59,12 @@ export const MARIADB_CLIENT_BULK_UNIT_RESULTS = 1 << 5
 /** Is the CLIENT_… flag agreed on? */
 export const has = (capabilities: Capabilities, flag: number): boolean => (capabilities.flags & flag) !== 0
 
+/** How packets are wrapped once logged in, if they are. */
+export const compressionOf = (capabilities: Capabilities): 'zlib' | 'zstd' | undefined => {
+  if (has(capabilities, CLIENT_COMPRESS)) return 'zlib'
+  return has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM) ? 'zstd' : undefined
+}
+
 /** Is the MARIADB_CLIENT_… flag agreed on? */
 export const hasMariadb = (capabilities: Capabilities, flag: number): boolean =>
   (capabilities.mariadb & flag) !== 0

@@ -32,6 +32,9 @@ export const isStreamed = (code: number): boolean =>
 export const isDump = (code: number): boolean =>
   code === COM.BINLOG_DUMP || code === COM.BINLOG_DUMP_GTID || code === COM.TABLE_DUMP
 
+/** A packet of this length is continued by the next. */
+export const WHOLE = 0xff_ffff
+
 /** Follows the bytes of a payload beyond those that are kept. */
 export interface LongBody {
   add(bytes: Bytes, start: number, end: number): void
@@ -50,6 +53,12 @@ export class Command {
   readonly code: number
   readonly at: Micros
   next: Command | undefined = undefined
+  /** with intents: number of its record, given when it came; 0: it gets one when it is begun */
+  seq = 0
+  /** with intents: below 0, what its intent named it by, until its record has a number */
+  token = 0
+  /** with intents: when it was sent on; 0 is not yet */
+  sent: Micros = 0
   /** bytes of memory it holds, roughly */
   cost = 0
   /** its kept bytes while it waits for its turn, a copy; the whole payload's length */
@@ -92,3 +101,6 @@ export class Command {
     this.at = at
   }
 }
+
+/** How many packets a command took, which is the id of its reply's first. */
+export const firstIdOf = ({ length }: Command): number => (Math.floor(length / WHOLE) + 1) & 0xff

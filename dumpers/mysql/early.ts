@@ -32,6 +32,11 @@ export class EarlyBytes {
     return this.#answer > 0
   }
 
+  /** Have all answers passed? */
+  get holdsCommands(): boolean {
+    return this.#holding
+  }
+
   /** The bytes held, as they are by now. */
   get bytes(): Bytes {
     return this.#held.subarray(0, this.#have)

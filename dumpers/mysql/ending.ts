@@ -1,5 +1,6 @@
 /** Commands that no reply settles: the connection ended, or its replies are lost. */
 import type { Outcome } from '../../src/event.ts'
+import type { Micros } from '../../src/flow.ts'
 import { begin } from './begin.ts'
 import { COM } from './capabilities.ts'
 import { type Command, isUnanswered } from './commands.ts'
@@ -32,8 +33,12 @@ export const abandon = (state: MysqlState, command: Command, outcome: Outcome, r
   }
 }
 
-/** Begins and abandons all that is queued. */
-export const abandonAll = (state: MysqlState, outcome: Outcome, reason?: string): void => {
+/** Commands that were fed and never sent on did not run. */
+const isUnsent = ({ intents }: MysqlState, { sent }: Command): boolean =>
+  intents !== undefined && sent === 0
+
+/** Begins and abandons all that is queued; `isEnd`: nothing more will be sent on. */
+const abandonAll = (state: MysqlState, outcome: Outcome, reason?: string, isEnd = false): void => {
   const { queue } = state
   for (let head = queue.head; head !== undefined; queue.shift(), head = queue.head) {
     if (!head.begun) {
@@ -41,7 +46,9 @@ export const abandonAll = (state: MysqlState, outcome: Outcome, reason?: string)
       if (body === undefined) begin(state, head)
       else begin(state, head, { bytes: body, start: 0, end: body.length })
     }
-    if (!isUnanswered(head.code)) abandon(state, head, outcome, reason)
+    if (isUnanswered(head.code)) continue
+    if (isEnd && isUnsent(state, head)) abandon(state, head, 'skipped', 'not_forwarded')
+    else abandon(state, head, outcome, reason)
   }
 }
 
@@ -51,11 +58,23 @@ export const giveUp = (state: MysqlState, reason: string): void => {
   abandonAll(state, 'unknown', reason)
 }
 
-/** The session ended: unanswered commands end as unknown; an open transaction was rolled back. */
-export const closeCommands = (state: MysqlState): void => {
-  const pending = state.queue.head !== undefined
-  abandonAll(state, 'unknown')
+/**
+ * The session ended, or is decoded no more: unanswered commands end as unknown; an open transaction was
+ * rolled back. `isEnd`: commands that were not sent on never will be.
+ */
+export const closeCommands = (state: MysqlState, isEnd = false): void => {
+  const { head } = state.queue
+  const pending = head !== undefined && !(isEnd && isUnsent(state, head))
+  abandonAll(state, 'unknown', undefined, isEnd)
   state.closeCursors('connection_closed')
   state.txn.closed(pending ? 'unknown' : 'rolled_back', state.now, state.identity.who, 'connection_closed')
   state.flush()
+}
+
+/** Tells of a statement that runs since before `since`, once. */
+export const tellOpen = (state: MysqlState, since: Micros): void => {
+  const { head } = state.queue
+  const execution = head?.begun ? head.execution : undefined
+  if (head === undefined || head.at > since || execution === undefined) return
+  if (state.trial === undefined) state.writeOpen(execution)
 }

@@ -19,12 +19,17 @@ export const outcomeOf = (error: ServerError | undefined): Outcome => {
 }
 
 export class Execution {
-  readonly seq: number
+  /** `stmt_seq` of its record */
+  seq: number
   readonly protocol: Protocol
   /** when the statement's last byte came */
   readonly at: Micros
   /** who ran it: as known when the server came to it */
   readonly who: Who
+  /** when it was sent on, where it was fed before; 0: not yet, or that is not told */
+  sent: Micros = 0
+  /** below 0: what an intent named it by before it had its number */
+  token = 0
   /** when the first and the last byte of its replies came; 0 is not yet */
   first: Micros = 0
   ended: Micros = 0
@@ -124,7 +129,12 @@ export class Execution {
     outcome: Outcome | undefined,
     ended: Micros | undefined,
   ): Statement {
-    return new StatementRecord(this, event, outcome, ended)
+    return new StatementRecord(this, event, outcome, ended, undefined)
+  }
+
+  /** The record, should nothing more be heard of it. */
+  foretold(): Statement {
+    return new StatementRecord(this, 'statement', 'unknown', undefined, true)
   }
 }
 
@@ -147,6 +157,7 @@ class StatementRecord implements Statement {
   readonly command: string | undefined
   readonly outcome: Outcome | undefined
   readonly reason: string | undefined
+  readonly recovered: true | undefined
   readonly results: readonly string[] | undefined
   readonly rows_returned: number | undefined
   readonly rows_affected: number | undefined
@@ -155,6 +166,7 @@ class StatementRecord implements Statement {
   readonly warnings: number | undefined
   readonly duration_us: number | undefined
   readonly first_response_us: number | undefined
+  readonly gate_wait_us: number | undefined
   readonly fetches: number | undefined
   readonly txn_seq: number | undefined
   readonly txn_status: string | undefined
@@ -172,11 +184,13 @@ class StatementRecord implements Statement {
     event: 'statement' | 'statement.open',
     outcome: Outcome | undefined,
     ended: Micros | undefined,
+    recovered: true | undefined,
   ) {
-    const { error } = from
+    const { error, at, sent } = from
+    const began = sent === 0 ? at : sent
     const hasRows = from.hasRows || from.rows > 0
     this.event = event
-    this.at = from.at
+    this.at = at
     this.who = from.who
     this.stmt_seq = from.seq
     this.protocol = from.protocol
@@ -189,14 +203,16 @@ class StatementRecord implements Statement {
     this.command = from.command
     this.outcome = outcome
     this.reason = from.reason
+    this.recovered = recovered
     this.results = from.tags
     this.rows_returned = hasRows ? from.rows : undefined
     this.rows_affected = from.affected
     this.bytes_returned = hasRows ? from.bytes : undefined
     this.last_insert_id = from.insertId
     this.warnings = from.warnings
-    this.duration_us = ended === undefined ? undefined : Math.max(0, ended - from.at)
-    this.first_response_us = from.first === 0 ? undefined : Math.max(0, from.first - from.at)
+    this.duration_us = ended === undefined ? undefined : Math.max(0, ended - began)
+    this.first_response_us = from.first === 0 ? undefined : Math.max(0, from.first - began)
+    this.gate_wait_us = sent === 0 ? undefined : Math.max(0, sent - at)
     this.fetches = from.fetches
     this.txn_seq = from.txnSeq
     this.txn_status = from.txnStatus

@@ -39,9 +39,10 @@ export const askForFile = (
 const NOTHING: Bytes = Buffer.alloc(0)
 
 /** Where ids say nothing, packets of a file that came before it was asked for were taken for commands. */
-const takeQueued = ({ queue }: MysqlState, file: LocalFile): void => {
+const takeQueued = ({ queue, intents }: MysqlState, file: LocalFile): void => {
   while (!file.ended) {
     const packet = queue.takeSecond()
+    intents?.taken(packet)
     if (packet === undefined) return
     if (typeof packet === 'number') {
       if (packet === EMPTY_PACKET) file.ended = true

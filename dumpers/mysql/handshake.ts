@@ -7,9 +7,10 @@
  * {@link https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html}
  */
 import type { Bytes, Direction } from '../../src/flow.ts'
-import type { Handshake, HandshakeOptions, HandshakeStep, Refusal } from '../../src/session.ts'
+import type { Handshake, HandshakeOptions, HandshakeStep } from '../../src/session.ts'
 import { CLIENT_PROTOCOL_41, CLIENT_SSL, CLIENT_ZSTD_COMPRESSION_ALGORITHM } from './capabilities.ts'
 import { LoginWatch } from './login-watch.ts'
+import { errPacket, HANDSHAKE_ERROR } from './refusal.ts'
 
 /** A packet's header: uint24 length, uint8 sequence id; both little-endian. */
 const HEADER = 4
@@ -27,47 +28,6 @@ const MAX_GREETING = 16 * 1024
  */
 const SSL_REQUEST_41 = 32
 const SSL_REQUEST_320 = 5
-
-interface Answer {
-  readonly number: number
-  readonly sqlstate: string
-}
-const HANDSHAKE_ERROR: Answer = { number: 1043, sqlstate: '08S01' }
-/**
- * ER_CONNECT_TO_FOREIGN_DATA_SOURCE. MySQL's router says 2003, a client's own number (CR_CONN_HOST_ERROR),
- * which libmariadb takes for a malformed packet.
- */
-const UNREACHABLE: Answer = { number: 1429, sqlstate: 'HY000' }
-const ANSWERS: Readonly<Record<string, Answer>> = {
-  connection_limit: { number: 1040, sqlstate: '08004' },
-  not_allowed: { number: 1130, sqlstate: 'HY000' },
-  handshake: HANDSHAKE_ERROR,
-  tls_refused: HANDSHAKE_ERROR,
-  shutdown: { number: 1053, sqlstate: '08S01' },
-  login_timeout: { number: 1159, sqlstate: '08S01' },
-}
-
-/**
- * ERR packet: 0xFF, uint16 number, the SQLSTATE behind a '#' for a client that has said that it speaks the
- * protocol of 4.1, the message to the end.
- */
-const errPacket = (seq: number, { number, sqlstate }: Answer, message: string, is41: boolean): Bytes => {
-  const text = Buffer.from((is41 ? `#${sqlstate}` : '') + message.replaceAll('\0', ''))
-  const packet = Buffer.alloc(HEADER + 3 + text.length)
-  packet.writeUIntLE(3 + text.length, 0, 3)
-  packet[3] = seq & 0xff
-  packet[HEADER] = 0xff
-  packet.writeUInt16LE(number, HEADER + 1)
-  text.copy(packet, HEADER + 3)
-  return packet
-}
-
-/**
- * An ERR packet in place of the greeting, in the form in which a server says "Too many connections": the
- * client's capabilities are not known, so there is no SQLSTATE in it.
- */
-export const refusal = ({ reason, message }: Refusal): Bytes =>
-  errPacket(0, ANSWERS[reason] ?? UNREACHABLE, message, false)
 
 const ZSTD_HIDDEN =
   'this Node cannot decode zstd (22.15 or newer can): the server offers it, clients are not told'

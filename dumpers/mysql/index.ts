@@ -1,7 +1,8 @@
 /** MySQL and MariaDB, protocol version 10. */
 import { zstdAvailable } from '../../src/framing/compressed.ts'
 import type { Dumper } from '../../src/session.ts'
-import { MysqlHandshake, refusal } from './handshake.ts'
+import { MysqlHandshake } from './handshake.ts'
+import { refusal } from './refusal.ts'
 import { MysqlSession } from './session.ts'
 
 export const mysql: Dumper = {

@@ -4,11 +4,12 @@
  */
 import type { ServerError, SessionAuth } from '../../src/event.ts'
 import type { Bytes, Micros } from '../../src/flow.ts'
-import type { Capabilities } from './capabilities.ts'
+import { type Capabilities, CLIENT_MULTI_FACTOR_AUTHENTICATION, has } from './capabilities.ts'
 import { charsetOfCollation } from './charsets.ts'
-import { decodeAgreed } from './decode-login.ts'
+import { decodeOk } from './decode.ts'
+import { decodeAgreed, decodeAuthSwitch, decodeHandshakeResponse } from './decode-login.ts'
 import { threadKey } from './kill.ts'
-import type { Greeting, HandshakeResponse } from './packets.ts'
+import { type Greeting, type HandshakeResponse, HEAD, type Ok } from './packets.ts'
 import type { MysqlState } from './state.ts'
 import { type NewUser, newUser } from './user.ts'
 
@@ -54,9 +55,36 @@ export class Login {
     takeUser(state, user)
   }
 
-  /** The server goes on by another method. */
-  method(plugin: string): void {
-    this.#method = plugin
+  /** The client's first packet. Answers false for a request for TLS. */
+  packet(bytes: Bytes, start: number, end: number): boolean {
+    const { cursor, context } = this.#state
+    try {
+      const packet = decodeHandshakeResponse(
+        cursor.reset(bytes, start, end),
+        this.#server,
+        context.secured === true,
+      )
+      if (packet.kind !== 'HandshakeResponse') return false
+      this.response(packet)
+    } catch {
+      this.unreadable(bytes, start, end)
+    }
+    return true
+  }
+
+  /** What the server says to it, if that is no error. Answers the OK that accepts it. */
+  reply(first: number, bytes: Bytes, start: number, end: number): Ok | undefined {
+    const { cursor, capabilities } = this.#state
+    const factors = has(capabilities, CLIENT_MULTI_FACTOR_AUTHENTICATION)
+    cursor.reset(bytes, start, end)
+    try {
+      if (first === HEAD.EOF || (first === HEAD.AUTH_NEXT_FACTOR && factors))
+        this.#method = decodeAuthSwitch(cursor).plugin
+      else if (first === HEAD.OK && this.responded) return decodeOk(cursor, capabilities)
+    } catch {
+      // the method stays unknown
+    }
+    return undefined
   }
 
   /** A log-in that could not be read: the server's words are the outcome. */

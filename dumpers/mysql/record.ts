@@ -17,9 +17,15 @@ export interface CommandBody {
 const hexOf = ({ bytes, start, end }: CommandBody): string =>
   `\\x${bytes.toString('hex', Math.min(start + 1, end), Math.min(end, start + 1 + MAX_BODY_HEX))}`
 
+/** Number of the command's record. */
+export const numberOf = (state: MysqlState, { seq }: Command): number => (seq === 0 ? ++state.seq : seq)
+
 /** The record of a command that the server has come to. */
 export const openExecution = (state: MysqlState, command: Command, protocol: Protocol): Execution => {
-  const execution = new Execution(++state.seq, protocol, command.at, state.identity.who)
+  const execution = new Execution(numberOf(state, command), protocol, command.at, state.identity.who)
+  execution.token = command.token
+  command.token = 0
+  if (!command.placeholder) execution.sent = command.sent
   execution.txnSeq = state.txn.seq
   if (state.charset !== '') execution.characterSet = state.charset
   execution.afterGap = state.afterGap

@@ -36,7 +36,9 @@ export const onAuthentication = (
 }
 
 /** The client is to send a packet more; where ids say nothing it may be taken for a command already. */
-const askForAnswer = ({ compressed, queue }: MysqlState, head: Command): void => {
+const askForAnswer = ({ compressed, queue, intents }: MysqlState, head: Command): void => {
   if (!compressed) return
-  if (queue.takeSecond() === undefined) head.owed++
+  const answer = queue.takeSecond()
+  intents?.taken(answer)
+  if (answer === undefined) head.owed++
 }

@@ -96,7 +96,7 @@ const SHORTEST_CLOSE = 5
  * What a command counts as. One that nothing answers is answered by MySQL when it is broken (5.6, which was
  * asked, and later ones; of long data those from 5.7 on): such a one does nothing, its place is a PING's.
  */
-const codeOf = ({ mariadb, identity }: MysqlState, { first, length }: Body): number => {
+export const codeOf = ({ mariadb, identity }: MysqlState, { first, length }: Body): number => {
   if (first < 0) return COM.SLEEP
   if (mariadb) return first
   if (first === COM.STMT_CLOSE && length < SHORTEST_CLOSE) return COM.PING
@@ -117,7 +117,9 @@ export const onCommand = (state: MysqlState, reply: ReplyState, body: Body): voi
     enqueue(state, command, body)
     return
   }
+  const before = state.seq
   begin(state, command, body)
+  state.intents?.begun(command, before, body)
   if (state.uncertain !== undefined) abandon(state, command, 'unknown', state.uncertain)
   else if (!isUnanswered(code)) {
     command.cost = COMMAND_COST + body.end - body.start
@@ -131,14 +133,17 @@ const placeholderOf = ({ code, length }: Command): number => {
   return code === EMPTY_PACKET ? COM.SLEEP : code
 }
 
-const enqueue = (state: MysqlState, command: Command, { bytes, start, end }: Body): void => {
-  const { queue } = state
+const enqueue = (state: MysqlState, command: Command, body: Body): void => {
+  const { queue, intents } = state
+  const { bytes, start, end } = body
   command.cost = COMMAND_COST + end - start
   if (queue.full || queue.cost + command.cost > state.queueLimit) {
-    if (!queue.pushPlaceholder(placeholderOf(command)) && !isUnanswered(command.code))
-      state.overflowed = true
+    const code = placeholderOf(command)
+    if (queue.pushPlaceholder(code)) intents?.waitsBare(command, code, body)
+    else if (!isUnanswered(command.code)) state.overflowed = true
     return
   }
+  intents?.waits(command, body)
   command.body = Buffer.from(bytes.subarray(start, end))
   queue.push(command)
 }

@@ -19,7 +19,7 @@ import type { Bytes, Direction } from '../../src/flow.ts'
 import type { Compression } from '../../src/framing/compressed.ts'
 import { type Series, SeriesSearch } from '../common/series-search.ts'
 import { looksLikeTls } from '../common/tls-record.ts'
-import { type Command, isUnanswered } from './commands.ts'
+import { type Command, firstIdOf, isUnanswered, WHOLE } from './commands.ts'
 import { giveUp } from './ending.ts'
 import { fitsReply } from './fits.ts'
 import { readFrames, readPackets } from './series.ts'
@@ -46,8 +46,6 @@ export interface ResumedWires {
   readonly skipped: number
 }
 
-/** A packet of this length is continued by the next. */
-const WHOLE = 0xff_ffff
 /**
  * Commands answered one at a time from which on a client is one that waits for each answer. One that is
  * always a command ahead looks the same for a while, until a reply does not fit.
@@ -68,9 +66,6 @@ interface Before {
 const beforeOf = ({ seq, statements, unknown, identity, charset }: MysqlState): Before => ({
   ...{ seq, statements, isUnknown: unknown !== undefined, who: identity.who, charset },
 })
-
-/** How many packets a command took, which is the id of its reply's first. */
-const firstIdOf = ({ length }: Command): number => (Math.floor(length / WHOLE) + 1) & 0xff
 
 export class Resume implements Trial {
   readonly #state: MysqlState

@@ -15,19 +15,20 @@ import { type AuditEvent, type GapReason, NO_EVENTS, type ServerError } from '..
 import type { Bytes, Direction, Micros } from '../../src/flow.ts'
 import { SKIP } from '../../src/framing/framer.ts'
 import type { PayloadHandler } from '../../src/framing/mysql.ts'
-import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
+import type { Refusal, Session, SessionContext, SessionTotals } from '../../src/session.ts'
 import { type GapFacts, gapEvent } from '../common/gap-event.ts'
-import { CLIENT_MULTI_FACTOR_AUTHENTICATION, has } from './capabilities.ts'
-import { decodeOk } from './decode.ts'
-import { decodeAuthSwitch, decodeGreeting, decodeHandshakeResponse } from './decode-login.ts'
+import { decodeGreeting } from './decode-login.ts'
 import { EarlyBytes } from './early.ts'
-import { closeCommands, FATAL, giveUp } from './ending.ts'
+import { EarlyIntents } from './early-intents.ts'
+import { closeCommands, FATAL, giveUp, tellOpen } from './ending.ts'
 import { FrontendPayloads } from './frontend.ts'
+import { Intents } from './intents.ts'
 import { Login } from './login.ts'
 import { Memory } from './memory.ts'
 import { MessageLines } from './message-detail.ts'
 import { isMysqlx, MYSQLX_NOTICE } from './mysqlx.ts'
-import { HEAD } from './packets.ts'
+import { HEAD, type Ok } from './packets.ts'
+import { refuse } from './refusal.ts'
 import { addRows, keepOfReply, onReply, readError } from './replies.ts'
 import { Resume } from './resume.ts'
 import { MysqlState } from './state.ts'
@@ -51,6 +52,9 @@ export class MysqlSession implements Session {
   readonly #memory: Memory
   readonly #commands: FrontendPayloads
   readonly #wires: Wires
+  /** commands are told of before they are sent on */
+  #intents: Intents | undefined
+  #earlyIntents: EarlyIntents | undefined
   #phase: Phase = 'greeting'
   /** what the client sent before it is known what it means */
   #early: EarlyBytes | undefined = new EarlyBytes(false)
@@ -67,6 +71,7 @@ export class MysqlSession implements Session {
     this.#login = new Login(state)
     this.#memory = new Memory(state)
     if (context.detail === 'message') state.lines = new MessageLines(state)
+    else if (context.intents === true) state.intents = this.#intents = new Intents(state)
     this.#commands = new FrontendPayloads(
       state,
       this.#reply,
@@ -101,6 +106,7 @@ export class MysqlSession implements Session {
 
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
     this.#state.now = at
+    this.#intents?.chunk(from === 'frontend' ? chunk : undefined)
     if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
     const resume = this.#resume
     // a session that lost bytes takes the chunk, unless it is back in step
@@ -163,12 +169,25 @@ export class MysqlSession implements Session {
     this.#resume = new Resume(this.#state, this.#reply, this.#wires, lost, bytes)
   }
 
+  sent(at: Micros): void {
+    this.#intents?.sent(at)
+    if (this.#early !== undefined) this.#earlyIntents?.sent(this.#early)
+  }
+
+  get heldFrom(): number {
+    return this.#intents?.heldFrom ?? 0
+  }
+
+  refusal(refusal: Refusal): Bytes | undefined {
+    return refuse(refusal, this.#resume === undefined ? this.#phase : 'lost', this.#state, this.#wires)
+  }
+
   close(at: Micros): readonly AuditEvent[] {
     const state = this.#state
     state.now = at
     this.#resume?.close()
     if (this.#phase === 'login' && this.#login.responded) this.#closeLogin()
-    if (this.#phase === 'ready') closeCommands(state)
+    if (this.#phase === 'ready') closeCommands(state, true)
     this.#login.release()
     this.#phase = 'over'
     this.#memory.release()
@@ -179,21 +198,16 @@ export class MysqlSession implements Session {
   #closeLogin(): void {
     this.#login.outcome('unknown')
     this.#begin()
-    closeCommands(this.#state)
+    closeCommands(this.#state, true)
   }
 
   stillOpen(since: Micros): readonly AuditEvent[] {
-    const state = this.#state
-    const { head } = state.queue
-    const execution = head?.begun ? head.execution : undefined
-    if (this.#phase !== 'ready' || head === undefined || head.at > since || execution === undefined)
-      return NO_EVENTS
-    if (state.trial !== undefined) return NO_EVENTS
-    state.writeOpen(execution)
+    if (this.#phase === 'ready') tellOpen(this.#state, since)
     return this.#take()
   }
 
   #take(): readonly AuditEvent[] {
+    this.#intents?.give(this.#phase === 'login')
     const { out } = this.#state
     if (out.length === 0) return NO_EVENTS
     this.#state.out = []
@@ -217,6 +231,10 @@ export class MysqlSession implements Session {
     this.#early ??= new EarlyBytes(true)
     if (this.#early.add(chunk)) {
       if (this.#phase === 'greeting' && isMysqlx(this.#early.bytes)) this.#tellMysqlx()
+      else if (this.#phase === 'login' && this.#intents !== undefined) {
+        this.#earlyIntents ??= new EarlyIntents(this.#state, this.#intents)
+        this.#earlyIntents.look(this.#early)
+      }
       return
     }
     this.#wires.undecodedIn += this.#early.take().length + chunk.length
@@ -246,24 +264,12 @@ export class MysqlSession implements Session {
     return {
       header: () => MAX_LOGIN,
       beyond: () => {},
-      frame: (_seq, _first, bytes, start, end) => this.#response(bytes, start, end),
-    }
-  }
-
-  #response(bytes: Bytes, start: number, end: number): void {
-    const state = this.#state
-    this.#wires.frontend.paused = true
-    try {
-      const cursor = state.cursor.reset(bytes, start, end)
-      const secured = state.context.secured === true
-      const packet = decodeHandshakeResponse(cursor, this.#login.server, secured)
-      if (packet.kind === 'HandshakeResponse') this.#login.response(packet)
-      else {
+      frame: (_seq, _first, bytes, start, end) => {
+        this.#wires.frontend.paused = true
+        if (this.#login.packet(bytes, start, end)) return
         this.#stop('tls')
         this.#phase = 'opaque'
-      }
-    } catch {
-      this.#login.unreadable(bytes, start, end)
+      },
     }
   }
 
@@ -332,17 +338,10 @@ export class MysqlSession implements Session {
   }
 
   #loginReply(first: number, bytes: Bytes, start: number, end: number): void {
-    const state = this.#state
-    try {
-      const cursor = state.cursor.reset(bytes, start, end)
-      const factors = has(state.capabilities, CLIENT_MULTI_FACTOR_AUTHENTICATION)
-      if (first === HEAD.ERR) this.#refused(readError(state, bytes, start, end))
-      else if (first === HEAD.EOF || (first === HEAD.AUTH_NEXT_FACTOR && factors))
-        this.#login.method(decodeAuthSwitch(cursor).plugin)
-      else if (first === HEAD.OK && this.#login.responded)
-        this.#accepted(decodeOk(cursor, state.capabilities))
-    } catch {
-      // the method stays unknown
+    if (first === HEAD.ERR) this.#refused(readError(this.#state, bytes, start, end))
+    else {
+      const ok = this.#login.reply(first, bytes, start, end)
+      if (ok !== undefined) this.#accepted(ok)
     }
   }
 
@@ -357,7 +356,7 @@ export class MysqlSession implements Session {
     this.#early = undefined
   }
 
-  #accepted(ok: ReturnType<typeof decodeOk>): void {
+  #accepted(ok: Ok): void {
     onChanges(this.#state, ok.changes)
     this.#login.outcome('success')
     this.#wires.backend.paused = true
@@ -373,7 +372,11 @@ export class MysqlSession implements Session {
     this.#wires.beginCommands()
     const early = this.#early?.take()
     this.#early = undefined
-    if (early !== undefined && early.length > 0 && !this.#wires.frontend.stopped) this.#feedFrontend(early)
+    if (early === undefined || early.length === 0 || this.#wires.frontend.stopped) return
+    const sent = this.#earlyIntents?.sentBytes ?? 0
+    this.#feedFrontend(early.subarray(0, sent))
+    this.#intents?.sent(this.#state.now)
+    this.#feedFrontend(early.subarray(sent))
   }
 
   #lostFraming(side: Direction): void {

@@ -13,6 +13,7 @@ import { Command, EMPTY_PACKET } from './commands.ts'
 import type { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
 import type { LocalFile } from './infile.ts'
+import type { CommandBody } from './record.ts'
 import { SqlNames } from './sql-names.ts'
 import { StatementStore } from './statements.ts'
 import { Transaction } from './transaction.ts'
@@ -53,6 +54,24 @@ export interface UnknownLogin {
   reply(first: number, length: number): void
   /** The client speaks again. */
   finish(): void
+}
+
+/** Tells of commands before they are sent on: see `intents.ts`. */
+export interface IntentLog {
+  /** A command came that is not begun yet. */
+  waits(command: Command, body: CommandBody): void
+  /** The same of one of which its code alone is kept. */
+  waitsBare(command: Command, code: number, body: CommandBody): void
+  /** A command came and was begun; `before` is the last number that was given before it. */
+  begun(command: Command, before: number, body: CommandBody): void
+  /** A placeholder's turn has come. */
+  revived(command: Command): void
+  /** What was taken out of the queue was no command: it, or its placeholder's code. */
+  taken(packet: Command | number | undefined): void
+  /** All that is queued is about to be forgotten. */
+  dropped(): void
+  /** What was named by that token is told, or gives no record. */
+  over(token: number): void
 }
 
 /** The session tries to go on behind lost bytes: what it is told of the client's packets. */
@@ -119,6 +138,8 @@ export class MysqlState {
   readonly #doubts = new Set<string>()
   /** nobody saw what the log-in agreed on, and not all of it is found out yet */
   unknown: UnknownLogin | undefined
+  /** commands are told of before they are sent on */
+  intents: IntentLog | undefined
   /** what is decoded may be none of the client's commands */
   trial: Trial | undefined
   /** ends of transactions, told behind the record of the statement that ended them */
@@ -139,6 +160,7 @@ export class MysqlState {
   #revive(code: number): Command {
     const command = new Command(code === EMPTY_PACKET ? COM.SLEEP : code, this.now)
     command.placeholder = true
+    this.intents?.revived(command)
     return command
   }
 
@@ -208,6 +230,7 @@ export class MysqlState {
     execution.written = true
     this.statements++
     this.emit(execution.event('statement', outcome, ended))
+    if (execution.token !== 0) this.intents?.over(execution.token)
     this.flush()
   }
 
@@ -236,7 +259,7 @@ export class MysqlState {
       text: preparing.text,
       stmt_id: stmtId,
       outcome,
-      duration_us: Math.max(0, this.now - command.at),
+      duration_us: Math.max(0, this.now - (command.sent || command.at)),
       malformed: preparing.malformed ? true : undefined,
       body_hex: preparing.bodyHex,
       after_gap: this.afterGap ? true : undefined,

@@ -42,6 +42,9 @@ export interface Prepared {
   longUnsure: boolean
 }
 
+/** What an execution is read by. */
+export type ExecutedStore = Pick<StatementStore, 'get' | 'setTypes' | 'takeLong' | 'forgetOf'>
+
 /** Prepared statements by id. What it holds is bounded by number and by bytes. */
 export class StatementStore {
   readonly #max: number

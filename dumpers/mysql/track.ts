@@ -154,7 +154,7 @@ export const tellChangeUser = (
     ...(before === undefined ? {} : { previous_username: before }),
     ...(command.method === undefined ? {} : { auth_method: command.method }),
     ...(user?.charset === undefined ? {} : { character_set: user.charset }),
-    duration_us: Math.max(0, now - command.at),
+    duration_us: Math.max(0, now - (command.sent || command.at)),
     ...error,
   })
 }

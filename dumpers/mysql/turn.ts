@@ -54,6 +54,7 @@ export const nextTurn = (state: MysqlState, reply: ReplyState): void => {
     else begin(state, head, { bytes: body, start: 0, end: body.length })
     if (head.code === COM.QUIT) {
       state.ended = true
+      state.intents?.dropped()
       queue.clear()
       return
     }

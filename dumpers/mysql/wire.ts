@@ -61,6 +61,15 @@ export class Wire {
     return this.#framer.held + (this.#compressed?.held ?? 0)
   }
 
+  /** Sequence ids of the last packet, and of the last frame that wraps packets; -1 before the first. */
+  get lastSeq(): number {
+    return this.#framer.lastSeq
+  }
+
+  get lastFrameSeq(): number | undefined {
+    return this.#compressed?.lastSeq
+  }
+
   /** Answers how many bytes were used: fewer than all when it was stopped or paused. */
   feed(chunk: Bytes): number {
     return this.#compressed === undefined ? this.#framer.feed(chunk) : this.#compressed.feed(chunk)
@@ -74,6 +83,11 @@ export class Wire {
   /** Is it within a packet, or a frame? */
   get midFrame(): boolean {
     return this.#framer.midFrame || this.#compressed?.midFrame === true
+  }
+
+  /** Is it within a packet, whatever frames it comes in? */
+  get midPacket(): boolean {
+    return this.#framer.midFrame
   }
 
   gap(bytes: number): boolean {

@@ -1,7 +1,7 @@
 /** Both directions of a session's wire, and the bytes of each that no record describes. */
 import type { Bytes, Direction } from '../../src/flow.ts'
 import { MysqlFramer, type PayloadHandler } from '../../src/framing/mysql.ts'
-import { CLIENT_COMPRESS, CLIENT_ZSTD_COMPRESSION_ALGORITHM, has } from './capabilities.ts'
+import { compressionOf } from './capabilities.ts'
 import type { FrontendPayloads } from './frontend.ts'
 import type { ResumedWires } from './resume.ts'
 import type { MysqlState } from './state.ts'
@@ -91,11 +91,11 @@ export class Wires implements ResumedWires {
   #compress(side: Direction): void {
     const { state, commands, lost } = this.#use
     const { capabilities } = state
-    const zlib = has(capabilities, CLIENT_COMPRESS)
-    if (!zlib && !has(capabilities, CLIENT_ZSTD_COMPRESSION_ALGORITHM)) return
+    const compression = compressionOf(capabilities)
+    if (compression === undefined) return
     state.compressed = true
     const began = (midPacket: boolean) => commands.began(midPacket)
     const isFrontend = side === 'frontend'
-    this.of(side).compress(zlib ? 'zlib' : 'zstd', () => lost(side), isFrontend ? began : undefined)
+    this.of(side).compress(compression, () => lost(side), isFrontend ? began : undefined)
   }
 }

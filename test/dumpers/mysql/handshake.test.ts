@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { MysqlHandshake, refusal } from '../../../dumpers/mysql/handshake.ts'
+import { MysqlHandshake } from '../../../dumpers/mysql/handshake.ts'
+import { refusal } from '../../../dumpers/mysql/refusal.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { seededRandom, splitEvery, splitRandomly } from '../../support/chunks.ts'
 import { type DialogueOutcome, holdDialogue, type Said } from '../../support/dialogue.ts'
