@@ -9,6 +9,7 @@ import type { TornLine } from './backlog.ts'
 /** Room for records. */
 export const BLOCK_BYTES = 1 << 18
 const LINE_FEED = 0x0a
+const ZERO = 0x30
 /** bytes that one UTF-16 unit takes at most, and digits of a number below 2^53 */
 const MAX_UTF8 = 3
 const MAX_NUMBER = 16
@@ -85,6 +86,24 @@ export class DirectBlock {
     const end = this.buffer.indexOf(LINE_FEED, start) + 1
     const torn = { whole: Buffer.from(this.buffer.subarray(start, end)), written: offset - start }
     return { whole, torn, rest: rest.slice(1) }
+  }
+
+  /**
+   * Gives the records, which have the numbers from `from` on, those from `to` on. False, and nothing is
+   * changed, where a number would get more digits or fewer.
+   */
+  renumber(from: number, to: number): boolean {
+    const last = this.count - 1
+    const digits = String(from).length
+    if ([from + last, to, to + last].some((number) => String(number).length !== digits)) return false
+    const { buffer } = this
+    for (let seq = to, at = 0; seq <= to + last; seq++) {
+      at = buffer.indexOf(NUMBER, at) + NUMBER.length
+      for (let rest = seq, i = at + digits - 1; i >= at; i--, rest = Math.floor(rest / 10))
+        buffer[i] = ZERO + (rest % 10)
+      at = buffer.indexOf(LINE_FEED, at)
+    }
+    return true
   }
 
   /** The records, taken apart: what stands before and behind their numbers. */

@@ -61,8 +61,13 @@ class RemoteWriter {
   }
 
   #block({ buffer, used, count, seq }: BlockMessage): void {
-    const isWhole = this.#sink.take(new DirectBlock(Buffer.from(buffer), used, count), seq)
-    this.#done(isWhole, buffer)
+    const sink = this.#sink
+    const block = new DirectBlock(Buffer.from(buffer), used, count)
+    const { nextSeq } = sink
+    const isRight = seq === nextSeq
+    const isNumbered = isRight || block.renumber(seq, nextSeq)
+    const isTaken = sink.take(block, isNumbered ? nextSeq : seq)
+    this.#done(isTaken && isRight, buffer)
   }
 
   #done(isWhole: boolean, buffer?: ArrayBuffer): void {

@@ -72,3 +72,17 @@ it('records that were lost on the way are told of', () => {
     { text: 'a', log_seq: 2 },
   ])
 })
+
+it('numbers are put right in place where they have as many digits', () => {
+  const block = blockOf(11, 'é', 'b', 'c')
+  expect(block.renumber(11, 98)).toBe(false)
+  expect(block.renumber(11, 9)).toBe(false)
+  expect(block.bytes.toString()).toContain('"log_seq":11,')
+  expect(block.renumber(11, 97)).toBe(true)
+  const records = block.bytes.toString().split('\n').slice(0, -1)
+  expect(records.map((line) => JSON.parse(line)).map(({ log_seq, text }) => [log_seq, text])).toEqual([
+    [97, 'é'],
+    [98, 'b'],
+    [99, 'c'],
+  ])
+})
