@@ -5,22 +5,26 @@
  *   dialogue ──dialled, handshake done────▶ relay           relay   ──both sides ended─▶ closed
  *   dialogue ──no dial, over the limit────▶ refusing        closing ──client has gone──▶ closed
  *   dialogue ──refused by the handshake───▶ closing         header  ──no dial──────────▶ refusing
- *   refusing ──understood─────────────────▶ closing
+ *   refusing ──understood─────────────────▶ closing         relay   ──cut off──────────▶ closing
  *
  * The dial runs beside the dialogue; where the server speaks first, beside the reading of a PROXY header
  * too, and what the server says goes to the client meanwhile. Deadlines are looked at by the listener's
  * sweep.
  */
 import type { Socket } from 'node:net'
-import type { Bytes, Direction, FlowFacts, FlowObserver, Micros } from '../flow.ts'
-import { clientOf, localOf, peerOf, showAddress } from './address.ts'
+import type { Bytes, Direction, FlowFacts, FlowObserver, Micros, Refusal } from '../flow.ts'
+import { showAddress } from './address.ts'
 import type { Kept, ListenerContext } from './context.ts'
-import { Dialogue, type Stage } from './dialogue.ts'
+import { Deadlines, NEVER } from './deadlines.ts'
+import { Dialogue, opposite, type Stage } from './dialogue.ts'
 import { type Cause, dialReason, Ending, passReset, wordOf } from './ending.ts'
+import { dialledFacts, firstFacts } from './facts.ts'
+import { GatedLane, type Keeper } from './gate.ts'
 import { dial, giveBack, HIGH_WATER, type Inlet } from './inlet.ts'
-import { type Counts, Lane } from './pipe.ts'
+import { type AnyLane, type Counts, Lane } from './pipe.ts'
 import { Postponed } from './postponed.ts'
 import { type ProxyHeaderReader, readProxyHeader } from './proxy-header-reader.ts'
+import { LOG_BLOCKED, REFUSALS, type Verdict } from './verdict.ts'
 
 /** What an unreached server has yet to be sent; past it the client is not read. */
 const MOST_EARLY = 64 * 1024
@@ -33,27 +37,10 @@ const LINGER_MS = 5_000
 const AFTER_SERVER_MS = 60_000
 /** How long a client may take to understand a refusal, where there is no login timeout. */
 const REFUSING_MS = 60_000
-const NEVER = Number.POSITIVE_INFINITY
-
-/** What becomes of a client that was accepted; `limit_untold`: without words, too many wait for theirs. */
-export type Verdict = 'welcome' | 'not_allowed' | 'limit' | 'limit_untold'
 
 type Phase = 'header' | 'dialogue' | 'relay' | 'refusing' | 'closing'
 
-/** What is known of a connection before its server is dialled. */
-const firstFacts = ({ options, connId }: ListenerContext, client: Socket): FlowFacts => {
-  const listening = localOf(client) ?? showAddress(options.address)
-  const addr = clientOf(client, options.address)
-  return {
-    conn_id: connId(),
-    ...(options.name !== undefined && { listener: options.name }),
-    ...(addr !== undefined && { client_addr: addr }),
-    proxy_listen_addr: listening,
-    remote_addr: showAddress(options.remote),
-  }
-}
-
-export class Connection implements Stage, Kept {
+export class Connection implements Stage, Kept, Keeper {
   readonly #context: ListenerContext
   readonly #client: Inlet
   readonly #counts: Counts = { frontend: 0, backend: 0 }
@@ -70,29 +57,29 @@ export class Connection implements Stage, Kept {
   #header: Bytes | undefined
   #early: Bytes[] = []
   #earlyBytes = 0
-  #refusal = ''
+  /** why the client is turned away, once it understands */
+  #refusal: Refusal = LOG_BLOCKED
   #isReplaying = false
-  #lanes: { readonly frontend: Lane; readonly backend: Lane } | undefined
+  /** what the client says, from its first word to its server on, where that waits for the log */
+  #gated: GatedLane | undefined
+  #lanes: { readonly frontend: AnyLane; readonly backend: AnyLane } | undefined
   #clientEnded = false
   #openSockets = 1
-  #dialBy = NEVER
-  #loginBy = NEVER
-  #leaveBy = NEVER
+  readonly #by: Deadlines
 
   constructor(context: ListenerContext, client: Inlet, verdict: Verdict) {
     const { options, clock } = context
+    this.#by = new Deadlines(clock, () => context.watch(this))
     this.#context = context
     this.#client = client
     this.#facts = firstFacts(context, client.socket)
-    if (options.loginTimeout > 0) {
-      this.#loginBy = clock.steady() + options.loginTimeout
-      context.watch(this)
-    }
+    this.#by.set('login', options.loginTimeout)
     this.#attend(client.socket, 'frontend')
     const at = clock.now()
-    if (options.proxyProtocol && (verdict === 'welcome' || verdict === 'limit')) {
+    const refusal = REFUSALS[verdict]
+    if (options.proxyProtocol && (verdict === 'welcome' || refusal)) {
       this.#phase = 'header'
-      if (verdict === 'limit') this.#awaitHeaderInVain()
+      if (refusal) this.#awaitHeaderInVain(refusal)
       else if (context.dialect?.serverSpeaksFirst) this.#listenFirst()
       readProxyHeader(client, (header, rest) => this.#headerRead(header, rest, verdict, at))
     } else {
@@ -102,13 +89,15 @@ export class Connection implements Stage, Kept {
   }
 
   sweep(now: number): boolean {
-    if (now >= this.#leaveBy) this.#destroy()
-    else if (this.#phase === 'relay' && this.#observer?.loggedIn !== false) this.#loginBy = NEVER
-    else if (now >= this.#loginBy) this.terminate('login_timeout')
-    else if (now >= this.#dialBy) {
+    const by = this.#by
+    if (now >= by.leave) this.#destroy()
+    else if (now >= by.block) this.#timedOut()
+    else if (this.#phase === 'relay' && this.#observer?.loggedIn !== false) by.login = NEVER
+    else if (now >= by.login) this.terminate('login_timeout')
+    else if (now >= by.dial) {
       this.#dialFailed('dial_timeout', `no answer within ${this.#context.options.dialTimeout / 1000} s`)
     }
-    return this.#leaveBy < NEVER || this.#loginBy < NEVER || this.#dialBy < NEVER
+    return by.isAny
   }
 
   terminate(reason: string): void {
@@ -119,10 +108,10 @@ export class Connection implements Stage, Kept {
   // ---- the beginning
 
   /** A client over the limit takes no place while its header is waited for, nor may it take for ever. */
-  #awaitHeaderInVain(): void {
-    this.#ending.note('proxy', 'connection_limit')
-    this.#context.turnAway(this)
-    if (this.#loginBy === NEVER) this.#lingerFor(REFUSING_MS)
+  #awaitHeaderInVain(refusal: Refusal): void {
+    this.#ending.note('proxy', refusal.reason)
+    if (refusal !== LOG_BLOCKED) this.#context.turnAway(this)
+    if (this.#by.login === NEVER) this.#by.leaveIn(REFUSING_MS)
   }
 
   /** Dials before the header has come. */
@@ -166,6 +155,7 @@ export class Connection implements Stage, Kept {
     this.#phase = 'dialogue'
     if (!this.#connected || !this.#server) return
     if (this.#header) this.#server.socket.write(this.#header)
+    this.#lane?.open(this.#server)
     this.#server.resume()
     if (this.#dialogue?.done) this.#relay(this.#server)
   }
@@ -176,7 +166,7 @@ export class Connection implements Stage, Kept {
     this.#client.onChunk = (chunk, loan) => this.#onFrontend(chunk, loan)
     if (verdict === 'not_allowed') this.terminate('not_allowed')
     else if (verdict === 'limit_untold') this.terminate('connection_limit')
-    else if (verdict === 'limit') this.#refuse('proxy', 'connection_limit', 'too many connections')
+    else if (REFUSALS[verdict]) this.#refuse('proxy', REFUSALS[verdict])
     else {
       this.#dial()
       if (!this.#dialogue.done) this.#client.resume()
@@ -188,11 +178,8 @@ export class Connection implements Stage, Kept {
   }
 
   #dial(): void {
-    const { options, clock } = this.#context
-    if (options.dialTimeout > 0) {
-      this.#dialBy = clock.steady() + options.dialTimeout
-      this.#context.watch(this)
-    }
+    const { options } = this.#context
+    this.#by.set('dial', options.dialTimeout)
     const server = dial(options.remote, options, (chunk, loan) => this.#onBackend(chunk, loan))
     this.#server = server
     this.#openSockets++
@@ -201,37 +188,47 @@ export class Connection implements Stage, Kept {
   }
 
   #dialled(server: Inlet): void {
-    this.#dialBy = NEVER
+    this.#by.dial = NEVER
     this.#connected = true
-    const own = localOf(server.socket)
-    const remote = peerOf(server.socket)
-    this.#facts = {
-      ...this.#facts,
-      ...(own !== undefined && { proxy_client_addr: own }),
-      ...(remote !== undefined && { remote_addr: remote }),
-    }
+    this.#facts = dialledFacts(this.#facts, server.socket)
     this.#observer?.dialled(this.#facts, this.#context.clock.now())
     if (this.#header) server.socket.write(this.#header)
     for (const bytes of this.#early) server.socket.write(bytes)
     this.#early = []
     this.#earlyBytes = 0
+    if (!this.#postponed) this.#lane?.open(server)
     if (this.#phase === 'dialogue' && this.#dialogue?.done) this.#relay(server)
     else this.#client.resume()
   }
 
   #relay(server: Inlet): void {
-    const { clock, gate } = this.#context
-    const observer = this.#observer as FlowObserver
-    const gather = gate ? undefined : this.#context.gather
-    const observed = { observer, clock, counts: this.#counts, gate, gather }
+    const { clock, gather } = this.#context
+    const observed = { observer: this.#observer as FlowObserver, clock, counts: this.#counts, gather }
+    const gated = this.#lane
     this.#phase = 'relay'
     this.#dialogue = undefined
+    if (gated) this.#client.onChunk = gated.take
     this.#lanes = {
-      frontend: new Lane('frontend', this.#client, server, observed),
+      frontend: gated ?? new Lane('frontend', this.#client, server, observed),
       backend: new Lane('backend', server, this.#client, observed),
     }
     if (this.#clientEnded) this.#lanes.frontend.end()
     else this.#client.resume()
+  }
+
+  /** Made when the observer is known, whose word it waits for. */
+  get #lane(): GatedLane | undefined {
+    const { turn, clock } = this.#context
+    if (!turn) return undefined
+    const observer = this.#observer as FlowObserver
+    this.#gated ??= new GatedLane(this.#client, {
+      observer,
+      clock,
+      counts: this.#counts,
+      turn,
+      keeper: this,
+    })
+    return this.#gated
   }
 
   // ---- bytes before the relay
@@ -252,7 +249,7 @@ export class Connection implements Stage, Kept {
   /** Is the client read on before the relay? */
   #takesMore(): boolean {
     const unresolved = this.#dialogue?.unresolved ?? 0
-    const isRoom = this.#earlyBytes < MOST_EARLY && unresolved < MOST_UNRESOLVED
+    const isRoom = this.#earlyBytes < MOST_EARLY && unresolved < MOST_UNRESOLVED && !this.#gated?.isFull
     return isRoom && this.#client.socket.writableLength < HIGH_WATER
   }
 
@@ -278,6 +275,15 @@ export class Connection implements Stage, Kept {
     return this.#phase === 'dialogue' || this.#phase === 'header'
   }
 
+  pass(from: Direction, bytes: Bytes): void {
+    const lane = from === 'frontend' ? this.#lane : undefined
+    if (lane && (this.#phase === 'dialogue' || this.#mayBeAdmitted)) lane.forward(bytes, undefined)
+    else {
+      this.send(opposite(from), bytes)
+      this.show(from, bytes)
+    }
+  }
+
   send(to: Direction, bytes: Bytes): void {
     if (to === 'frontend') this.#client.socket.write(bytes)
     else if (this.#connected) this.#server?.socket.write(bytes)
@@ -290,6 +296,7 @@ export class Connection implements Stage, Kept {
   show(from: Direction, bytes: Bytes): void {
     // What is said a second time, to a handshake that refuses, was seen the first time.
     if (this.#isReplaying && from === 'frontend') return
+    this.#context.turn?.gather.show()
     this.#observer?.chunk(from, bytes, this.#context.clock.now())
   }
 
@@ -317,18 +324,20 @@ export class Connection implements Stage, Kept {
     const fields = { conn_id: this.#facts.conn_id, remote_addr: showAddress(options.remote), reason }
     log.warn(fields, `dial failed: ${detail}`)
     const by = reason === 'dial_refused' ? 'server' : 'proxy'
-    this.#refuse(by, reason, `could not connect to the database server: ${detail}`, detail)
+    const message = `could not connect to the database server: ${detail}`
+    this.#refuse(by, { reason, message }, detail)
   }
 
   /** Turns the client away, in words, as soon as it understands them. */
-  #refuse(by: Cause['by'], reason: string, message: string, detail?: string): void {
-    this.#ending.insist(by, reason, detail)
+  #refuse(by: Cause['by'], refusal: Refusal, detail?: string): void {
+    this.#ending.insist(by, refusal.reason, detail)
     this.#phase = 'refusing'
-    this.#refusal = message
-    this.#dialBy = NEVER
+    this.#refusal = refusal
+    this.#by.dial = NEVER
     this.#server?.socket.destroy()
-    this.#context.turnAway(this)
-    if (this.#loginBy === NEVER) this.#lingerFor(REFUSING_MS)
+    // One that may be let in after all takes its place until it is told.
+    if (refusal !== LOG_BLOCKED) this.#context.turnAway(this)
+    if (this.#by.login === NEVER) this.#by.leaveIn(REFUSING_MS)
     if (this.#context.options.tlsClient === 'passthrough') this.#replay()
     this.#tryToTell()
     if (this.#phase === 'refusing' && this.#clientEnded) this.#destroy()
@@ -340,28 +349,73 @@ export class Connection implements Stage, Kept {
     const dialogue = this.#newDialogue('refuse')
     this.#dialogue = dialogue
     this.#isReplaying = true
-    for (const bytes of this.#early) if (this.#phase === 'refusing') dialogue.feed('frontend', bytes)
+    const early = this.#gated?.drop() ?? this.#early
+    for (const bytes of early) if (this.#phase === 'refusing') dialogue.feed('frontend', bytes)
     this.#isReplaying = false
   }
 
   #tryToTell(): void {
     const dialogue = this.#dialogue
     if (this.#phase !== 'refusing' || !dialogue) return
-    const { reason } = this.#ending.cause
-    if (dialogue.refusable)
-      this.#leave(this.#context.dialect?.refusal?.({ reason, message: this.#refusal }))
-    else if (dialogue.done) this.#leave(undefined)
+    if (dialogue.refusable) this.#leave(this.#context.dialect?.refusal?.(this.#refusal))
+    else if (!dialogue.done) return
+    else if (this.#mayBeAdmitted) this.#admit()
+    else this.#leave(undefined)
+  }
+
+  /** Is it refused for the log's sake alone? */
+  get #mayBeAdmitted(): boolean {
+    return this.#phase === 'refusing' && this.#refusal === LOG_BLOCKED && !this.#gated?.isFull
+  }
+
+  /** What nobody understands a refusal of begins no session: it asks that a statement be cancelled. */
+  #admit(): void {
+    this.#ending.withdraw()
+    this.#by.leave = NEVER
+    this.#phase = 'dialogue'
+    this.#dial()
   }
 
   /** The last bytes for the client; then it is listened to until it goes, or a reset would eat them. */
   #leave(bytes: Bytes | undefined): void {
     this.#phase = 'closing'
     this.#early = []
+    this.#gated?.drop()
     this.#server?.socket.destroy()
     this.#context.turnAway(this)
     if (bytes) this.#client.socket.end(bytes)
     else this.#client.socket.end()
-    this.#lingerFor(LINGER_MS)
+    this.#by.leaveIn(LINGER_MS)
+  }
+
+  // ---- what waits for the log
+
+  held(): void {
+    const { held, options } = this.#context
+    held.now++
+    held.total++
+    this.#by.set('block', options.blockTimeout ?? 0)
+  }
+
+  released(): void {
+    this.#context.held.now--
+    this.#by.block = NEVER
+  }
+
+  #timedOut(): void {
+    this.#context.held.timedOut++
+    this.refused(LOG_BLOCKED)
+  }
+
+  /** Ends a session that was let in: nothing more is sent to its server, which is left at once. */
+  refused(refusal: Refusal): void {
+    this.#gated?.shut()
+    this.#ending.insist('proxy', refusal.reason)
+    const words = this.#observer?.refusal?.(refusal)
+    this.#leave(
+      words ?? (this.#dialogue?.refusable ? this.#context.dialect?.refusal?.(refusal) : undefined),
+    )
+    this.#client.resume()
   }
 
   // ---- the end
@@ -374,8 +428,9 @@ export class Connection implements Stage, Kept {
   }
 
   #drained(side: Direction): void {
-    if (this.#lanes) this.#lanes[side === 'frontend' ? 'backend' : 'frontend'].drained()
+    if (this.#lanes) this.#lanes[opposite(side)].drained()
     else {
+      if (side === 'backend') this.#gated?.drained()
       this.#client.resume()
       this.#server?.resume()
     }
@@ -383,14 +438,15 @@ export class Connection implements Stage, Kept {
 
   #ended(side: Direction): void {
     this.#ending.noteEnd(side)
+    if (side === 'backend') this.#gated?.drop()
     if (this.#lanes) {
       this.#lanes[side].end()
-      if (side === 'backend') this.#lingerFor(AFTER_SERVER_MS)
+      if (side === 'backend') this.#by.leaveIn(AFTER_SERVER_MS)
     } else if (side === 'backend') {
       if (this.#isBefore) this.#leave(undefined)
     } else {
       this.#clientEnded = true
-      if (this.#phase === 'dialogue' && this.#isGreeted) this.#server?.socket.end()
+      if (this.#phase === 'dialogue' && this.#isGreeted) (this.#gated ?? this.#server?.socket)?.end()
       else if (!(this.#phase === 'dialogue' && this.#dialogue?.done) && this.#phase !== 'closing') {
         this.#destroy()
       }
@@ -403,16 +459,13 @@ export class Connection implements Stage, Kept {
       return
     }
     this.#ending.noteError(side, error)
+    this.#gated?.drop()
     const other = side === 'frontend' ? this.#server?.socket : this.#client.socket
-    if (other && passReset(other)) this.#lingerFor(LINGER_MS)
-  }
-
-  #lingerFor(milliseconds: number): void {
-    this.#leaveBy = Math.min(this.#leaveBy, this.#context.clock.steady() + milliseconds)
-    this.#context.watch(this)
+    if (other && passReset(other)) this.#by.leaveIn(LINGER_MS)
   }
 
   #destroy(): void {
+    this.#gated?.drop()
     this.#client.socket.destroy()
     this.#server?.socket.destroy()
   }
@@ -420,6 +473,7 @@ export class Connection implements Stage, Kept {
   #closed(): void {
     if (--this.#openSockets > 0) return
     const { clock } = this.#context
+    this.#gated?.close()
     this.#lanes?.frontend.close()
     this.#lanes?.backend.close()
     const at = clock.now()

@@ -5,6 +5,7 @@ import type { Dumper } from '../session.ts'
 import type { ListenAddress, Remote } from './address.ts'
 import type { Clock, Timers } from './clock.ts'
 import type { Gather } from './gather.ts'
+import type { Turn } from './turn.ts'
 
 export interface ListenerOptions {
   /** goes into each record as `listener` */
@@ -77,6 +78,9 @@ export interface Kept {
 /** What a connection is given by its listener. */
 export interface ListenerContext extends ListenerDeps {
   readonly options: ListenerOptions
+  /** present where frontend chunks wait for the log */
+  readonly turn: Turn | undefined
+  readonly held: { -readonly [Key in keyof Held]: Held[Key] }
   /** its deadlines are to be looked at */
   watch(connection: Kept): void
   /** it is turned away, and no longer counts as a connection */

@@ -7,6 +7,8 @@ import type { Handshake, HandshakeStep } from '../session.ts'
 
 /** What the dialogue does to the world. The bytes are the receiver's. */
 export interface Stage {
+  /** sends bytes of `from` on to the other side, and shows them */
+  pass(from: Direction, bytes: Bytes): void
   send(to: Direction, bytes: Bytes): void
   show(from: Direction, bytes: Bytes): void
   /** the client was told in `bytes` why it is turned away */
@@ -45,7 +47,7 @@ export class Dialogue {
       if (from === 'frontend' && !this.done) this.unresolved += chunk.length
       for (const step of this.#stepsFor(from, chunk)) {
         if (step.kind !== 'forward' || step.from === 'frontend') this.unresolved = 0
-        if (step.kind === 'forward') this.#pass(step.from, step.bytes)
+        if (step.kind === 'forward') this.#stage.pass(step.from, step.bytes)
         else if (step.kind === 'note') this.#stage.note(step.message)
         else if (step.kind === 'done') this.done = true
         else if (step.kind === 'refuse') {
@@ -62,17 +64,12 @@ export class Dialogue {
       this.done = true
       this.unresolved = 0
       this.#stage.broken(error)
-      this.#pass(from, Buffer.from(chunk))
+      this.#stage.pass(from, Buffer.from(chunk))
     }
   }
 
   #stepsFor(from: Direction, chunk: Bytes): readonly HandshakeStep[] {
     if (!this.done && this.#handshake) return this.#handshake.feed(from, chunk)
     return [{ kind: 'forward', from, bytes: Buffer.from(chunk) }]
-  }
-
-  #pass(from: Direction, bytes: Bytes): void {
-    this.#stage.send(opposite(from), bytes)
-    this.#stage.show(from, bytes)
   }
 }

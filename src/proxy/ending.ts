@@ -37,6 +37,11 @@ export class Ending {
     this.#cause = causeOf(by, reason, detail)
   }
 
+  /** It does not end after all. */
+  withdraw(): void {
+    this.#cause = undefined
+  }
+
   noteEnd(side: Direction): void {
     this.note(OWNERS[side], 'closed')
   }

@@ -12,6 +12,9 @@ const MOST_BYTES = 4096
 /** A chunk waits no longer for others, in milliseconds. */
 const WAIT_MS = 4
 
+/** Who is shown chunks: an observer, or who stands before one. */
+export type Viewer = Pick<FlowObserver, 'chunk'>
+
 /** Calls back after so many milliseconds; does not keep the process alive. One call at a time waits. */
 export type Wake = (callback: () => void, milliseconds: number) => void
 
@@ -26,7 +29,7 @@ const systemWake = (): Wake => {
 
 /** Chunks of all connections of the process that wait to be shown, in the order in which they came. */
 export class Gather {
-  readonly #observers: FlowObserver[] = []
+  readonly #observers: Viewer[] = []
   readonly #sides: Direction[] = []
   readonly #chunks: (Bytes | undefined)[] = []
   readonly #times: Micros[] = []
@@ -39,7 +42,7 @@ export class Gather {
   }
 
   /** The chunk must stay as it is: it is the receiver's, and on loan from nobody. */
-  add(observer: FlowObserver, from: Direction, chunk: Bytes, at: Micros): void {
+  add(observer: Viewer, from: Direction, chunk: Bytes, at: Micros): void {
     if (chunk.length > MOST_BYTES) {
       this.show()
       observer.chunk(from, chunk, at)
@@ -64,7 +67,7 @@ export class Gather {
     for (let i = 0; i < count; i++) {
       const chunk = this.#chunks[i] as Bytes
       this.#chunks[i] = undefined
-      const observer = this.#observers[i] as FlowObserver
+      const observer = this.#observers[i] as Viewer
       observer.chunk(this.#sides[i] as Direction, chunk, this.#times[i] as Micros)
     }
   }

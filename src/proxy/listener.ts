@@ -6,11 +6,13 @@ import { ConfigError } from '../errors.ts'
 import type { LogGate, OpenFlow } from '../flow.ts'
 import { hostPort, type ListenAddress, plainHost, showAddress } from './address.ts'
 import type { Clock, Timers } from './clock.ts'
-import { Connection, type Verdict } from './connection.ts'
+import { Connection } from './connection.ts'
 import type { Held, Kept, ListenerContext, ListenerDeps, ListenerOptions, ProxyLog } from './context.ts'
-import type { Gather } from './gather.ts'
+import { Gather } from './gather.ts'
 import { adopt } from './inlet.ts'
+import { type Turn, turnOf } from './turn.ts'
 import { clearStaleSocket } from './unix-socket.ts'
+import { LOG_BLOCKED, type Verdict } from './verdict.ts'
 
 export interface Listener {
   /** where it listens, with the port that the system chose */
@@ -62,6 +64,7 @@ class Listening implements Listener, ListenerContext {
   readonly connId: () => string
   readonly gather: Gather | undefined
   readonly gate: LogGate | undefined
+  readonly turn: Turn | undefined
   readonly held = { now: 0, total: 0, timedOut: 0 }
   readonly #server: Server
   readonly #allowed: BlockList | undefined
@@ -70,6 +73,8 @@ class Listening implements Listener, ListenerContext {
   /** of all, those that are turned away */
   readonly #turnedAway = new Set<Kept>()
   readonly #warned = new Set<string>()
+  /** the last client to come was refused for the log's sake */
+  #isRefusing = false
   #stopSweep: (() => void) | undefined
   #whenDrained: (() => void)[] = []
 
@@ -81,8 +86,9 @@ class Listening implements Listener, ListenerContext {
     this.timers = deps.timers
     this.log = deps.log
     this.connId = deps.connId
-    this.gather = deps.gather
     this.gate = deps.gate
+    this.turn = deps.gate && turnOf(deps.gate, deps.gather ?? new Gather(), deps.clock)
+    this.gather = this.turn?.gather ?? deps.gather
     this.#allowed = options.allow.length > 0 ? networks(options.allow) : undefined
     const { noDelay, keepAlive } = options
     this.#server = createServer(
@@ -151,6 +157,18 @@ class Listening implements Listener, ListenerContext {
     this.#stopSweep ??= this.timers.every(SWEEP_MS, () => this.#sweep())
   }
 
+  /** Are clients refused for the log's sake? Tells when that begins, and when it is over. */
+  #refusesAll(): boolean {
+    const isBlocked = this.gate?.isBlocked === true
+    if (isBlocked !== this.#isRefusing) {
+      this.#isRefusing = isBlocked
+      const fields = this.#fields
+      if (isBlocked) this.log.warn(fields, `${LOG_BLOCKED.message}: new connections are refused`)
+      else this.log.info(fields, 'the audit log is written again: new connections are accepted')
+    }
+    return isBlocked
+  }
+
   turnAway(connection: Kept): void {
     this.#turnedAway.add(connection)
   }
@@ -158,8 +176,12 @@ class Listening implements Listener, ListenerContext {
   warnOnce(message: string): void {
     if (this.#warned.has(message)) return
     this.#warned.add(message)
+    this.log.warn(this.#fields, message)
+  }
+
+  get #fields(): Record<string, unknown> {
     const { name } = this.options
-    this.log.warn({ listen_addr: this.address, ...(name !== undefined && { listener: name }) }, message)
+    return { listen_addr: this.address, ...(name !== undefined && { listener: name }) }
   }
 
   forget(connection: Kept): void {
@@ -180,7 +202,9 @@ class Listening implements Listener, ListenerContext {
   #verdict(accepted: Socket): Verdict {
     const { maxConnections } = this.options
     if (this.#allowed && !isAllowed(this.#allowed, accepted)) return 'not_allowed'
-    if (maxConnections === 0 || this.#all.size - this.#turnedAway.size < maxConnections) return 'welcome'
+    if (maxConnections === 0 || this.#all.size - this.#turnedAway.size < maxConnections) {
+      return this.#refusesAll() ? 'blocked' : 'welcome'
+    }
     return this.#turnedAway.size < MOST_REFUSALS ? 'limit' : 'limit_untold'
   }
 

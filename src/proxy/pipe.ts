@@ -1,8 +1,8 @@
 /**
- * Copies bytes both ways and shows each chunk to the observer. Never parses. Back-pressure: who sends to a
+ * Copies bytes and shows each chunk to the observer, behind having sent it. Never parses. Back-pressure: who sends to a
  * peer that does not take it is not read from. Half-close is kept: what ends is the one direction.
  */
-import { type Direction, type FlowObserver, GO, type LogGate } from '../flow.ts'
+import type { Direction, FlowObserver } from '../flow.ts'
 import type { Clock } from './clock.ts'
 import type { Gather } from './gather.ts'
 import { giveBack, type Inlet, writeOff } from './inlet.ts'
@@ -17,16 +17,14 @@ export interface PipeOptions {
   readonly observer: FlowObserver
   readonly clock: Clock
   readonly counts: Counts
-  /**
-   * frontend chunks are shown before they are sent, and wait when the observer answers so (guarantees
-   * `written` and `synced`); otherwise they are sent first, and no answer is waited for
-   */
-  readonly gate?: LogGate | undefined
-  /** chunks that wait for nothing are shown later, some at a time; absent: at once */
+  /** chunks are shown later, some at a time; absent: at once */
   readonly gather?: Gather | undefined
 }
 
-/** One direction of a connection. */
+/** What a connection does with each of its lanes. */
+export type AnyLane = Pick<Lane, 'end' | 'drained' | 'close'>
+
+/** One direction of a connection; of frontend bytes only where nothing waits for the log. */
 export class Lane {
   readonly #from: Direction
   readonly #source: Inlet
@@ -34,19 +32,16 @@ export class Lane {
   readonly #options: PipeOptions
   /** buffers whose chunks are being written, oldest first */
   readonly #lent: Buffer[] = []
-  /** a chunk that waits for the observer's word; nothing behind it is read meanwhile */
-  #held = false
-  #ending = false
 
   constructor(from: Direction, source: Inlet, target: Inlet, options: PipeOptions) {
     this.#from = from
     this.#source = source
     this.#target = target
     this.#options = options
-    source.onChunk = options.gate && from === 'frontend' ? this.showFirst : this.writeFirst
+    source.onChunk = this.#take
   }
 
-  readonly writeFirst = (chunk: Buffer, loan: Buffer | undefined): boolean => {
+  readonly #take = (chunk: Buffer, loan: Buffer | undefined): boolean => {
     const { observer, clock, counts, gather } = this.#options
     const at = clock.now()
     counts[this.#from] += chunk.length
@@ -59,31 +54,14 @@ export class Lane {
     return more
   }
 
-  readonly showFirst = (chunk: Buffer, loan: Buffer | undefined): boolean => {
-    const { observer, clock, counts, gate } = this.#options
-    counts[this.#from] += chunk.length
-    const ticket = observer.chunk(this.#from, chunk, clock.now())
-    gate?.settle()
-    if (ticket === GO || ticket.kind === 'refuse') return this.#write(chunk, loan)
-    this.#held = true
-    ticket.whenReady(() => {
-      this.#held = false
-      const more = this.#write(chunk, loan)
-      if (this.#ending) this.#target.socket.end()
-      else if (more) this.#source.resume()
-    })
-    return false
-  }
-
   /** The source has sent its last byte: the target is told, behind all that it still has to be sent. */
   end(): void {
-    this.#ending = true
-    if (!this.#held) this.#target.socket.end()
+    this.#target.socket.end()
   }
 
   /** The target takes bytes again. */
   drained(): void {
-    if (!this.#held) this.#source.resume()
+    this.#source.resume()
   }
 
   /** Both sockets are closed. What was not written by now may be looked at by a late callback still. */
