@@ -14,8 +14,10 @@ import { type FileSink, openFileSink } from '../sinks/file.ts'
 import { RemoteFile } from '../sinks/remote-file.ts'
 import { openStdout, openStreamSink, type StreamSink } from '../sinks/stdout.ts'
 import { type OutputReports, openAuditAlarm } from './audit-alarm.ts'
+import { type AuditGate, openAuditGate } from './audit-gate.ts'
 import { type AuditSeal, openAuditSeal } from './audit-seal.ts'
 import { canStartLogThread, startLogThread } from './log-thread.ts'
+import type { AuditPromise } from './promise.ts'
 
 export interface AuditLog {
   readonly sink: Sink
@@ -31,6 +33,8 @@ export interface AuditLog {
   readonly isGone: boolean
   /** of the key that signs the file's seals */
   readonly keyId: string | undefined
+  /** what frontend chunks wait for; undefined where nothing is promised */
+  readonly held: Pick<AuditGate, 'intents' | 'gate'> | undefined
   /** SIGHUP */
   reopen(): void
   /** all that can be written is written */
@@ -127,29 +131,38 @@ const openRemote = (options: DumpLogConfig, file: OutputReports, hook: OutputRep
     onRecovered: file.onRecovered,
   })
 
-/**
- * Opens the file and, where `stdout`, the standard output. Throws ConfigError where it cannot. With `thread`
- * the file is written by a thread of its own, so that a file system that hangs stops nothing else.
- */
+/** A capture is later than its traffic: it can promise nothing. */
+const NO_PROMISE: AuditPromise = { guarantee: 'observe', onFailure: 'continue', onUndecodable: 'pass' }
+
+/** What is wanted of the log besides its options. */
+export interface AuditLogWishes {
+  readonly promise?: AuditPromise
+  /** the file is written by a thread of its own, so that a file system that hangs stops nothing else */
+  readonly thread?: boolean
+}
+
+/** Opens the file and, where `stdout`, the standard output. Throws ConfigError where it cannot. */
 export const openAuditLog = (
   options: DumpLogConfig,
   stdout: boolean,
   log: Log,
-  thread = false,
+  { promise = NO_PROMISE, thread = false }: AuditLogWishes = {},
 ): AuditLog => {
   const channels: Channel[] = []
   const quiet = throttled(log, { intervalMs: REPEAT_MS })
   const alarm = openAuditAlarm(options, quiet)
   let file: FileSink | RemoteFile | undefined
+  let own: { readonly sink: FileSink; readonly encoder: Encoder } | undefined
   let seal: AuditSeal | undefined
   if (options.enable) {
     const encoder = lineEncoder(options, options.format)
     const [reports, hook] = [alarm.reports('file'), alarm.reports('checkpointHook')]
     seal = openAuditSeal(options, encoder, hook.onTrouble, log)
-    file =
-      thread && canStartLogThread()
-        ? openRemote(options, reports, hook)
-        : openFile(options, encoder, seal, reports)
+    if (thread && canStartLogThread()) file = openRemote(options, reports, hook)
+    else {
+      file = openFile(options, encoder, seal, reports)
+      own = { sink: file, encoder }
+    }
     channels.push({ encoder, output: file })
   }
   const shown = stdout ? openShown(options, alarm.reports('stdout')) : undefined
@@ -160,8 +173,13 @@ export const openAuditLog = (
     channels,
     onFailure: (stage, error) => quiet.error({ err: error, stage }, 'a record is written without its text'),
   })
+  const held = openAuditGate({
+    ...{ promise, detail: options.detail, file: own, shown: shown?.sink },
+    reports: alarm.reports('journal'),
+  })
   alarm.begin()
   return {
+    held,
     sink: alarm.watched(sink),
     opened: file instanceof RemoteFile ? file.opened : Promise.resolve(),
     get path() {
@@ -180,6 +198,7 @@ export const openAuditLog = (
     reopen: () => file?.reopen(),
     async close() {
       await Promise.all([file?.close(), shown?.sink.close()])
+      held?.close()
       await seal?.close()
       await alarm.close()
     },

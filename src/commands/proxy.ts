@@ -16,6 +16,7 @@ import type { Dumper, Link, MemoryBudget } from '../session.ts'
 import { type AuditLog, openAuditLog } from './audit-log.ts'
 import { openObservation } from './observation.ts'
 import { type Pidfile, takePidfile } from './pidfile.ts'
+import { type AuditPromise, promiseOf } from './promise.ts'
 import { type Signals, type Stop, watchSignals } from './signals.ts'
 import { assignSockets, type InheritedSocket, inheritedSockets, showSocket } from './sockets.ts'
 import { startFacts } from './start-facts.ts'
@@ -37,6 +38,7 @@ class RunningProxy {
   readonly #config: Config
   readonly #openLog: OpenLog
   readonly #audit: AuditLog
+  readonly #promise: AuditPromise
   readonly #clock: Clock = systemClock()
   readonly #stillOpen: StillOpenTimer | undefined
   readonly #budget: MemoryBudget
@@ -45,7 +47,8 @@ class RunningProxy {
   readonly #gather = new Gather()
   readonly listeners: Listener[] = []
 
-  constructor(config: Config, log: OpenLog, audit: AuditLog) {
+  constructor(config: Config, log: OpenLog, audit: AuditLog, promise: AuditPromise) {
+    this.#promise = promise
     this.#config = config
     this.#openLog = log
     this.#audit = audit
@@ -76,6 +79,8 @@ class RunningProxy {
       link: this.#linkTo(listener),
       budget: this.#budget,
       stillOpen: this.#stillOpen,
+      intents: this.#audit.held?.intents,
+      refusesUndecodable: this.#promise.onUndecodable === 'refuse',
       log,
     })
     const options = {
@@ -84,6 +89,7 @@ class RunningProxy {
       tlsClient: listener.tls.client,
       noDelay: true,
       backlog: listener.listenBacklog,
+      blockTimeout: dumpLog.blockTimeout,
     } as const
     const deps = {
       openFlow,
@@ -93,6 +99,7 @@ class RunningProxy {
       log,
       connId: this.#connId,
       gather: this.#gather,
+      gate: this.#audit.held?.gate,
     }
     const listening = await listen(options, deps)
     this.listeners.push(listening)
@@ -216,13 +223,15 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
   try {
     const addresses = addressesOf(config, inherited, opened)
     if (config.querytap.pidfile) pidfile = takePidfile(config.querytap.pidfile, useServerStarter)
-    const isObserving = config.dumpLog.guarantee === 'observe'
-    audit = openAuditLog(config.dumpLog, toStdout, opened.log, isObserving)
+    const promise = promiseOf(config.dumpLog)
+    const thread = promise.guarantee === 'observe'
+    audit = openAuditLog(config.dumpLog, toStdout, opened.log, { promise, thread })
     await audit.opened
-    proxy = new RunningProxy(config, opened, audit)
-    const { detail, guarantee } = config.dumpLog
+    proxy = new RunningProxy(config, opened, audit, promise)
+    const { guarantee, onFailure: on_failure, onUndecodable: on_undecodable } = promise
+    const promised = { detail: config.dumpLog.detail, guarantee, on_failure, on_undecodable }
     const facts = startFacts(config, audit.keyId)
-    proxy.tell('audit.start', { detail, guarantee, listeners: listeners.length, ...facts })
+    proxy.tell('audit.start', { ...promised, listeners: listeners.length, ...facts })
     signals = options.signals ?? watchSignals(() => proxy?.reopen())
     reason = await serve(proxy, listeners, addresses, signals, options.onListening)
     return 0

@@ -1,0 +1,63 @@
+/** What frontend chunks wait for, as the guarantee, the detail and the outputs have it. */
+import type { DumpLogConfig } from '../../config/load.ts'
+import type { Encoder } from '../audit/encode.ts'
+import { isWritten } from '../audit/filter.ts'
+import { redact } from '../audit/redact.ts'
+import type { AuditEvent, Intents } from '../event.ts'
+import type { LogGate } from '../flow.ts'
+import { SYSTEM_CLOCK } from '../sinks/clock.ts'
+import type { FileSink } from '../sinks/file.ts'
+import { openJournal } from '../sinks/journal.ts'
+import { OutputGate } from '../sinks/output-gate.ts'
+import type { StreamSink } from '../sinks/stdout.ts'
+import type { OutputReports } from './audit-alarm.ts'
+import type { AuditPromise } from './promise.ts'
+
+/** Where intents are kept, and the gate before the server. */
+export interface AuditGate {
+  readonly intents: Intents
+  readonly gate: LogGate
+  /** to be called when the outputs are closed */
+  close(): void
+}
+
+export interface AuditGateOptions {
+  readonly promise: AuditPromise
+  readonly detail: DumpLogConfig['detail']
+  /** the log's file, and its encoder */
+  readonly file: { readonly sink: FileSink; readonly encoder: Encoder } | undefined
+  readonly shown: StreamSink | undefined
+  readonly reports: OutputReports
+}
+
+const mask = (event: AuditEvent): AuditEvent | undefined => (isWritten(event) ? redact(event) : undefined)
+
+/** Undefined where nothing is to be waited for. Throws ConfigError where the journal cannot be made. */
+export const openAuditGate = (options: AuditGateOptions): AuditGate | undefined => {
+  const { promise, detail, file, shown, reports } = options
+  const { guarantee, onFailure } = promise
+  if (guarantee === 'observe') return undefined
+  if (file !== undefined && detail === 'statement') {
+    const { sink, encoder } = file
+    const onRecovered = (): void => reports.onRecovered(0)
+    return openJournal({ log: sink, encoder, mask, guarantee, onFailure, ...reports, onRecovered })
+  }
+  if (file !== undefined) return lineGate(file.sink, promise)
+  if (shown === undefined) return undefined
+  return gateOf({ flush: () => undefined, isStuck: () => shown.isBehind, onFailure })
+}
+
+/** tcpdp's lines are the whole record: what they tell of goes on when they are written. */
+const lineGate = (sink: FileSink, { guarantee, onFailure }: AuditPromise): AuditGate => {
+  sink.watch(() => {}, guarantee === 'synced')
+  const flush = (): Promise<void> | undefined => {
+    sink.flush()
+    return guarantee === 'synced' ? sink.sync() : undefined
+  }
+  return gateOf({ flush, isStuck: () => sink.isInTrouble, onFailure })
+}
+
+const gateOf = (options: Omit<ConstructorParameters<typeof OutputGate>[0], 'clock'>): AuditGate => {
+  const gate = new OutputGate({ ...options, clock: SYSTEM_CLOCK })
+  return { intents: gate, gate, close: () => gate.close() }
+}
