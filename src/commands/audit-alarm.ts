@@ -16,7 +16,7 @@ export interface AuditAlarm {
   /** The outputs are open: begins to watch the space left, where that is wanted. */
   begin(): void
   /** What an output of that name reports of itself. */
-  reports(output: string): OutputReports
+  readonly reports: (output: string) => OutputReports
   /** The sink; its records of traffic that was not decoded raise an alarm. */
   watched(sink: Sink): Sink
   /** Resolves when the hook was told of everything, or after a while. */

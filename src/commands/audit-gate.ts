@@ -3,6 +3,7 @@ import type { DumpLogConfig } from '../../config/load.ts'
 import type { Encoder } from '../audit/encode.ts'
 import { isWritten } from '../audit/filter.ts'
 import { redact } from '../audit/redact.ts'
+import { SinkError } from '../errors.ts'
 import type { AuditEvent, Intents } from '../event.ts'
 import type { LogGate } from '../flow.ts'
 import { SYSTEM_CLOCK } from '../sinks/clock.ts'
@@ -27,7 +28,8 @@ export interface AuditGateOptions {
   /** the log's file, and its encoder */
   readonly file: { readonly sink: FileSink; readonly encoder: Encoder } | undefined
   readonly shown: StreamSink | undefined
-  readonly reports: OutputReports
+  /** for what an output of that name has to tell */
+  readonly reports: (output: string) => OutputReports
 }
 
 const mask = (event: AuditEvent): AuditEvent | undefined => (isWritten(event) ? redact(event) : undefined)
@@ -39,13 +41,29 @@ export const openAuditGate = (options: AuditGateOptions): AuditGate | undefined 
   if (guarantee === 'observe') return undefined
   if (file !== undefined && detail === 'statement') {
     const { sink, encoder } = file
-    const onRecovered = (): void => reports.onRecovered(0)
-    return openJournal({ log: sink, encoder, mask, guarantee, onFailure, ...reports, onRecovered })
+    const { onTrouble, onRecovered } = reports('journal')
+    const told = { onTrouble, onRecovered: (): void => onRecovered(0) }
+    return openJournal({ log: sink, encoder, mask, guarantee, onFailure, ...told })
   }
   if (file !== undefined) return lineGate(file.sink, promise)
   if (shown === undefined) return undefined
-  return gateOf({ flush: () => undefined, isStuck: () => shown.isBehind, onFailure })
+  return shownGate(shown, onFailure, reports('stdout'))
 }
+
+/** Nothing is lost while statements are held for its reader, so the output itself has nothing to tell. */
+const shownGate = (
+  shown: StreamSink,
+  onFailure: AuditPromise['onFailure'],
+  { onTrouble, onRecovered }: OutputReports,
+): AuditGate =>
+  gateOf({
+    flush: () => undefined,
+    isStuck: () => shown.isBehind,
+    onFailure,
+    onHeld: () =>
+      onTrouble(new SinkError('write', 'statements wait for the reader of the standard output')),
+    onReleased: () => onRecovered(0),
+  })
 
 /** tcpdp's lines are the whole record: what they tell of goes on when they are written. */
 const lineGate = (sink: FileSink, { guarantee, onFailure }: AuditPromise): AuditGate => {

@@ -175,7 +175,7 @@ export const openAuditLog = (
   })
   const held = openAuditGate({
     ...{ promise, detail: options.detail, file: own, shown: shown?.sink },
-    reports: alarm.reports('journal'),
+    reports: alarm.reports,
   })
   alarm.begin()
   return {
