@@ -48,7 +48,12 @@ export class CommandQueue<C extends Queued<C>> {
   }
 
   get length(): number {
-    return this.#count + this.#overflowEnd - this.#overflowAt
+    return this.#count + this.placeholders
+  }
+
+  /** placeholders that wait for their turn */
+  get placeholders(): number {
+    return this.#overflowEnd - this.#overflowAt
   }
 
   push(command: C): void {

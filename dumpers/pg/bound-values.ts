@@ -6,13 +6,16 @@ import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
 import { serverName } from './names.ts'
 import { decodeBinary, typeName } from './values.ts'
 
+/** Types of values of which none is known. */
+export const NO_OIDS: readonly number[] = []
+
 /** What every form of kept values shares: types and formats by position. */
 abstract class TypedValues {
   readonly count: number
   /** 0 text, 1 binary: none, one for all, or one for each */
   readonly #formats: readonly number[]
   /** parameter types, known by Parse or ParameterDescription; set before the record is written */
-  oids: readonly number[] = []
+  oids = NO_OIDS
   readonly decoding: TextDecoding
 
   constructor(count: number, formats: readonly number[], decoding: TextDecoding) {
@@ -88,7 +91,9 @@ export class PgValues extends TypedValues implements BoundValues {
   readonly #maxValueBytes: number
   /** start of each value behind its length, made on first use */
   #starts: number[] | undefined
-  readonly #texts: (string | null)[] = []
+  #texts: (string | null)[] = []
+  /** the types by which those were decoded */
+  #decodedBy = NO_OIDS
 
   /** `raw`: count × (int32 length, bytes), checked. */
   constructor(
@@ -136,6 +141,10 @@ export class PgValues extends TypedValues implements BoundValues {
 
   /** Asked for by the redactor, then by each encoder: worked out once. */
   text(index: number): string | null {
+    if (this.#decodedBy !== this.oids) {
+      this.#decodedBy = this.oids
+      this.#texts = []
+    }
     let text = this.#texts[index]
     if (text === undefined) {
       text = this.#decode(index)

@@ -1,6 +1,7 @@
 /** What the frontend sent and the backend has yet to answer. */
 
 import type { Micros } from '../../src/flow.ts'
+import type { Batch } from './arrivals.ts'
 import type { Execution } from './execution.ts'
 import type { Prepared } from './statements.ts'
 
@@ -52,6 +53,10 @@ export class Command {
   portal = ''
   /** Query, Bind, FunctionCall: the record in the making */
   execution: Execution | undefined = undefined
+  /** Execute that has an intent of its own: the record that it gives, unless it belongs to another's */
+  reserved: Execution | undefined = undefined
+  /** with intents: what it is sent on with; undefined where that was long ago */
+  batch: Batch | undefined = undefined
   /** Parse: what it will define when it succeeds */
   prepared: Prepared | undefined = undefined
   /** CopyData: bytes of the bodies, and messages */
@@ -71,12 +76,18 @@ export class Command {
   }
 }
 
+/** Added to the code of a placeholder that has a number already. */
+export const NUMBERED = 0x40
+
 /** The code of a kind, for its placeholder in a full queue. */
 export const codeOfKind = (kind: CommandKind): number => KINDS.indexOf(kind)
 
+/** Was it, when the session ended, not sent on? */
+export const isUnsent = ({ batch }: Command): boolean => batch !== undefined && batch.at === 0
+
 /** The command that a placeholder stood for. */
-export const commandOfCode = (code: number): Command => {
-  const command = new Command(KINDS[code] as CommandKind, 0)
+export const commandOfCode = (code: number, at: Micros): Command => {
+  const command = new Command(KINDS[code & ~NUMBERED] as CommandKind, at)
   command.nameless = true
   return command
 }

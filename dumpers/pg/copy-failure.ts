@@ -3,8 +3,9 @@
  * So of a Sync amid the data nobody can tell whether it counted: it has its ReadyForQuery, before any other
  * reply, or none. One behind CopyDone or CopyFail always counts, and so does one that comes after the error.
  */
+
+import { giveUp } from './abandon.ts'
 import type { Command } from './commands.ts'
-import { giveUp } from './requests.ts'
 import type { PgState } from './state.ts'
 
 /** SQLSTATE protocol_violation: servers before version 14 take a command for data, and say so. */

@@ -1,6 +1,7 @@
 /** One statement's record in the making: from the command that starts it to the reply that settles it. */
 import type { BoundValues, Outcome, QueryText, ServerError, Statement, Who } from '../../src/event.ts'
 import type { Micros } from '../../src/flow.ts'
+import type { Batch } from './arrivals.ts'
 
 /** SQLSTATE query_canceled */
 const QUERY_CANCELED = '57014'
@@ -12,6 +13,8 @@ export class Execution {
   readonly protocol: 'simple' | 'extended' | 'function'
   /** when the statement's last byte came: of its Query, its first Execute, or its Bind */
   at: Micros
+  /** with intents: what it was sent on with, at what time; its duration counts from then */
+  batch: Batch | undefined = undefined
   /** when the first and the last byte of its replies came; 0 is not yet */
   first: Micros = 0
   ended: Micros = 0
@@ -79,7 +82,12 @@ export class Execution {
     ended: Micros | undefined,
     txnStatus: string | undefined,
   ): Statement {
-    return new StatementRecord(this, event, who, outcome, ended, txnStatus)
+    return new StatementRecord(this, event, who, outcome, ended, txnStatus, undefined)
+  }
+
+  /** The record that tells of it if nothing more is ever heard of it. */
+  intent(who: Who): Statement {
+    return new StatementRecord(this, 'statement', who, 'unknown', undefined, undefined, true)
   }
 }
 
@@ -103,6 +111,7 @@ class StatementRecord implements Statement {
   readonly function_oid: number | undefined
   readonly outcome: Outcome | undefined
   readonly reason: string | undefined
+  readonly recovered: true | undefined
   readonly command_tag: string | undefined
   readonly command_tags: readonly string[] | undefined
   readonly rows_returned: number | undefined
@@ -110,6 +119,7 @@ class StatementRecord implements Statement {
   readonly bytes_returned: number | undefined
   readonly duration_us: number | undefined
   readonly first_response_us: number | undefined
+  readonly gate_wait_us: number | undefined
   readonly fetches: number | undefined
   readonly copy_direction: 'in' | 'out' | 'both' | undefined
   readonly copy_rows: number | undefined
@@ -134,8 +144,11 @@ class StatementRecord implements Statement {
     outcome: Outcome | undefined,
     ended: Micros | undefined,
     txnStatus: string | undefined,
+    recovered: true | undefined,
   ) {
-    const { error, copyDirection } = from
+    const { batch, error, copyDirection } = from
+    const isSent = batch !== undefined && batch.at > 0
+    const began = isSent ? batch.at : from.at
     const copying = copyDirection !== undefined
     const hasRows = !copying && (from.rows > 0 || (from.tag !== undefined && ROWS_TAG.test(from.tag)))
     this.event = event
@@ -152,13 +165,15 @@ class StatementRecord implements Statement {
     this.function_oid = from.functionOid
     this.outcome = outcome
     this.reason = from.reason
+    this.recovered = recovered
     this.command_tag = from.tag
     this.command_tags = from.tags
     this.rows_returned = hasRows ? from.rows : undefined
     this.rows_affected = from.affected
     this.bytes_returned = hasRows ? from.bytes : undefined
-    this.duration_us = ended === undefined ? undefined : Math.max(0, ended - from.at)
-    this.first_response_us = from.first === 0 ? undefined : Math.max(0, from.first - from.at)
+    this.duration_us = ended === undefined ? undefined : Math.max(0, ended - began)
+    this.first_response_us = from.first === 0 ? undefined : Math.max(0, from.first - began)
+    this.gate_wait_us = isSent ? Math.max(0, batch.at - from.at) : undefined
     this.fetches = from.fetches === 1 ? undefined : from.fetches
     this.copy_direction = copyDirection
     this.copy_rows = copying ? (from.copyRows ?? from.copyMessages) : undefined

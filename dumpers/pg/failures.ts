@@ -2,12 +2,13 @@
 import type { ServerError } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import { splitStatements } from '../../src/sql/scan.ts'
+import { abandon } from './abandon.ts'
+import { type Command, isUnsent } from './commands.ts'
 import { leaveExtendedCopy } from './copy-failure.ts'
 import { decodeErrorResponse } from './decode.ts'
 import { resolveExecute } from './effects.ts'
 import type { Execution } from './execution.ts'
 import { countSent, executionOf, runner } from './replies.ts'
-import { abandon } from './requests.ts'
 import type { PgState } from './state.ts'
 
 const FATAL = new Set(['FATAL', 'PANIC'])
@@ -116,6 +117,10 @@ export const closeCommands = (state: PgState): void => {
     const { execution } = head
     if (execution !== undefined && state.copyIn) countSent(execution, head)
     state.copyIn = false
+    if (isUnsent(head)) {
+      dropUnsent(state, head)
+      continue
+    }
     pending ||= head.kind === 'Query' || head.kind === 'Execute' || head.kind === 'Sync'
     if (execution !== undefined && (execution.error !== undefined || everyTagCame(execution))) {
       state.write(execution, execution.settled, execution.ended)
@@ -124,6 +129,14 @@ export const closeCommands = (state: PgState): void => {
   state.closePortals(true)
   state.txn.closed(pending, now, state.identity.who)
   state.flushTransactions()
+}
+
+/** A command that the server will never see. A portal that was bound is told of as it stands. */
+const dropUnsent = (state: PgState, command: Command): void => {
+  if (command.reserved !== undefined) {
+    command.reserved.reason = 'not_forwarded'
+    state.write(command.reserved, 'skipped', state.now)
+  } else if (command.kind !== 'Execute') abandon(state, command, 'skipped', 'not_forwarded')
 }
 
 /** Each statement of a Query has its tag, though its ReadyForQuery is missing. */

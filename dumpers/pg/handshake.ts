@@ -24,6 +24,8 @@ const SQLSTATES: Readonly<Record<string, string>> = {
   not_allowed: '28000',
   shutdown: '57P01',
   login_timeout: '57P05',
+  log_blocked: '58030',
+  undecodable: '08P01',
 }
 /** sqlclient_unable_to_establish_sqlconnection */
 const UNREACHABLE = '08001'

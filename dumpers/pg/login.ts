@@ -1,8 +1,13 @@
 /** From the startup message to the first ReadyForQuery: who logs in, by which method, with what result. */
 import type { ServerError, SessionAuth } from '../../src/event.ts'
 import type { Bytes, Micros } from '../../src/flow.ts'
-import { decodeAuthentication, decodeBackendKeyData, decodeNegotiateProtocolVersion } from './decode.ts'
-import type { CancelRequest, StartupMessage } from './messages.ts'
+import {
+  decodeAuthentication,
+  decodeBackendKeyData,
+  decodeNegotiateProtocolVersion,
+  decodeStartup,
+} from './decode.ts'
+import type { CancelRequest, StartupMessage, StartupPacket } from './messages.ts'
 import type { PgState } from './state.ts'
 
 /** Most characters of the startup options that are recorded. */
@@ -24,6 +29,15 @@ const startupRole = (parameters: readonly string[]): string | undefined => {
     if (name === 'options') within ??= [...value.matchAll(ROLE_OPTION)].at(-1)?.[1]?.replace(/\\(.)/g, '$1')
   }
   return within
+}
+
+/** The first packet of a client. The server refuses one that cannot be read: its words are the outcome. */
+export const startupOf = ({ cursor }: PgState, bytes: Bytes, start: number, end: number): StartupPacket => {
+  try {
+    return decodeStartup(cursor.reset(bytes, start, end))
+  } catch {
+    return { kind: 'StartupMessage', major: 3, minor: 0, parameters: [] }
+  }
 }
 
 export class Login {

@@ -29,7 +29,8 @@ export class Memory {
   account(outside: number): void {
     const { context, queue, prepared, meant, portals } = this.#state
     if (context.budget === undefined) return
-    const held = outside + queue.cost + prepared.bytes + meant.bytes + portals.bytes
+    const arrived = this.#state.arrivals?.bytes ?? 0
+    const held = outside + arrived + queue.cost + prepared.bytes + meant.bytes + portals.bytes
     context.budget.used += held - this.#told
     this.#told = held
   }

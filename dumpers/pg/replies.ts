@@ -72,7 +72,7 @@ export const executionOf = (state: PgState, command: Command): Execution => {
   let execution = portal?.execution
   if (execution === undefined || execution.written || execution === state.finished) {
     const before = execution
-    execution = new Execution(++state.seq, 'extended', command.at)
+    execution = command.reserved ?? new Execution(++state.seq, 'extended', command.at)
     execution.fetches = 0
     execution.repeat = before !== undefined
     execution.portalName = command.portal === '' ? undefined : command.portal
@@ -80,15 +80,19 @@ export const executionOf = (state: PgState, command: Command): Execution => {
     execution.values = before?.values
     execution.stmtName = before?.stmtName ?? portal?.stmtName
     execution.malformed = command.malformed
-    if (execution.text === undefined) execution.reason = command.nameless ? 'overflow' : 'text_unknown'
+    const missing = command.nameless ? 'overflow' : 'text_unknown'
+    execution.reason = execution.text === undefined ? missing : undefined
     if (portal === undefined) {
       const { text, stmtName } = execution
       portal = { name: command.portal, execution, text, stmtName, hold: false, bytes: 0 }
       state.setPortal(portal)
     } else portal.execution = execution
-  }
+  } else state.unreserve(command)
   // the statement's last byte is that of its first Execute
-  if (execution.fetches === 0) execution.at = command.at
+  if (execution.fetches === 0) {
+    execution.at = command.at
+    execution.batch = command.batch
+  }
   command.execution = execution
   return execution
 }
@@ -210,6 +214,7 @@ const finishExecute = (state: PgState, execution: Execution): void => {
   if (execution.repeat && execution.rows === 0 && execution.error === undefined) {
     // running a portal to whose end it was run before does nothing
     execution.written = true
+    state.arrivals?.over(execution.seq)
     return
   }
   if (execution.written) return

@@ -3,11 +3,12 @@
  * says so.
  * What the server is known to ignore (after an error, until Sync) is recorded as skipped at once.
  */
-import type { Outcome, QueryText } from '../../src/event.ts'
+import type { QueryText } from '../../src/event.ts'
 import type { Bytes } from '../../src/flow.ts'
 import { LongText } from '../common/long-text.ts'
+import { abandon } from './abandon.ts'
 import { LongBind, type PgBoundValues, PgValues } from './bound-values.ts'
-import { Command, type CommandKind, codeOfKind } from './commands.ts'
+import { Command, type CommandKind, codeOfKind, NUMBERED } from './commands.ts'
 import {
   decodeBind,
   decodeExecute,
@@ -282,6 +283,14 @@ const readNames = (state: PgState, command: Command, body: Body): void => {
 }
 
 const push = (state: PgState, command: Command, bytes: number): void => {
+  const { arrivals, queue } = state
+  command.cost = COMMAND_COST + bytes * 2
+  const isFull = queue.full || queue.cost + command.cost > state.queueLimit
+  if (arrivals !== undefined) {
+    command.batch = arrivals.batch
+    if (command.execution !== undefined) command.execution.batch = command.batch
+    arrivals.arrived(command, isFull)
+  }
   if (state.ended || state.skipping) {
     abandon(state, command, 'skipped')
     return
@@ -291,82 +300,22 @@ const push = (state: PgState, command: Command, bytes: number): void => {
     abandon(state, command, 'unknown', state.uncertain)
     return
   }
-  const { queue } = state
-  command.cost = COMMAND_COST + bytes * 2
-  if (queue.full || queue.cost + command.cost > state.queueLimit) {
-    if (state.tentative !== undefined) {
-      if (state.tentative.overflow()) abandon(state, command, 'unknown', 'replies_lost')
-      return
-    }
-    if (!queue.pushPlaceholder(codeOfKind(command.kind))) state.overflowed = true
-    // its number goes to the record that is made of the placeholder
-    else if (command.execution !== undefined && command.execution.seq === state.seq) state.seq--
-    return
-  }
-  queue.push(command)
+  if (!isFull) queue.push(command)
+  else if (state.tentative !== undefined) {
+    if (state.tentative.overflow()) abandon(state, command, 'unknown', 'replies_lost')
+  } else pushPlaceholder(state, command)
 }
 
-/**
- * From here on nobody can tell which reply belongs to which command: what is sent is recorded, what came of
- * it is not known.
- */
-export const giveUp = (state: PgState, reason: NonNullable<PgState['uncertain']>): void => {
-  const { queue } = state
-  state.uncertain ??= reason
-  state.release()
-  for (; queue.head !== undefined; queue.shift()) abandon(state, queue.head, 'unknown', reason)
-}
-
-/** Records a command that has no reply of its own: it was skipped, or whether it ran is not known. */
-export const abandon = (state: PgState, command: Command, outcome: Outcome, reason?: string): void => {
-  const { execution } = command
-  if (execution !== undefined && reason !== undefined) execution.reason ??= reason
-  switch (command.kind) {
-    case 'Parse':
-      if (command.prepared !== undefined) {
-        if (reason === 'replies_lost') state.parsedUnseen(command.prepared)
-        else state.meant.set(command.prepared)
-      }
-      state.writePrepare(command, outcome)
-      return
-    case 'Bind':
-      if (execution === undefined) return
-      state.bindTo(command, execution)
-      if (reason === 'replies_lost') state.ranUnseen(execution.text)
-      state.skipPortal(command.portal)
-      state.write(execution, outcome, state.now)
-      return
-    case 'CloseStatement':
-    case 'Close':
-      if (reason !== 'replies_lost') return
-      if (command.nameless || command.kind === 'Close') state.prepared.clear()
-      else state.prepared.delete(command.statement)
-      return
-    case 'Execute':
-      abandonExecute(state, command, outcome)
-      return
-    default:
-      if (execution === undefined) return
-      if (reason === 'replies_lost') state.ranUnseen(execution.text)
-      state.write(execution, outcome, state.now)
-  }
-}
-
-const abandonExecute = (state: PgState, command: Command, outcome: Outcome): void => {
-  if (state.skippedPortals.has(command.portal)) return
-  const portal = state.portals.get(command.portal)
-  const bound = portal?.execution
-  if (bound !== undefined) {
-    if (bound.fetches === 0 || outcome === 'unknown') state.write(bound, outcome, state.now)
-    else state.closePortal(portal)
-    return
-  }
-  const execution = openExecution(state, 'extended')
-  execution.at = command.at
-  execution.portalName = command.portal
-  execution.text = portal?.text
-  execution.malformed = command.malformed
-  state.write(execution, outcome, state.now)
+/** A full queue keeps a byte of it. Its number, if it is told by an intent, stays its own. */
+const pushPlaceholder = (state: PgState, command: Command): void => {
+  const { arrivals, queue } = state
+  const { execution, kind, prepared, reserved } = command
+  const seq = (execution ?? reserved ?? prepared)?.seq ?? 0
+  const isNumbered = arrivals !== undefined && seq > 0
+  if (!queue.pushPlaceholder(codeOfKind(kind) | (isNumbered ? NUMBERED : 0))) state.overflowed = true
+  else if (arrivals !== undefined) arrivals.held(seq)
+  // its number goes to the record that is made of the placeholder
+  else if (execution !== undefined && seq === state.seq) state.seq--
 }
 
 /** Puts a typed message of the frontend on the queue; false for a type that is not of the protocol. */

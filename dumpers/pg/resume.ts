@@ -14,9 +14,9 @@ import type { Bytes, Direction } from '../../src/flow.ts'
 import { shortString } from '../../src/framing/short-strings.ts'
 import { SeriesSearch } from '../common/series-search.ts'
 import { looksLikeTls } from '../common/tls-record.ts'
+import { giveUp } from './abandon.ts'
 import type { Command } from './commands.ts'
 import { B, F } from './messages.ts'
-import { giveUp } from './requests.ts'
 import { readSeries } from './series.ts'
 import type { PgState } from './state.ts'
 
@@ -169,7 +169,7 @@ export class Resume {
     if (this.#lost.frontend) {
       while (queue.head !== undefined) queue.shift()
       this.#hold()
-      state.seq = this.#before.seq
+      this.#forgetHeld()
       state.statements = this.#before.statements
       this.#forgetNames()
       this.#wire.skip('frontend', this.#tried)
@@ -181,8 +181,22 @@ export class Resume {
       state.out.push(...this.#held.flatMap(asUnknown))
     }
     state.forgetUnfinished()
+    state.arrivals?.overAll()
     this.#held = []
     if (this.#lost.backend) this.#wire.stop('backend')
+  }
+
+  /** What a guess gave never was; a number that an intent has told is not given again. */
+  #forgetHeld(): void {
+    const state = this.#state
+    if (state.arrivals === undefined) state.seq = this.#before.seq
+    else {
+      for (const event of this.#held) {
+        if (event.event !== 'statement') continue
+        const { at, who, stmt_seq: token } = event
+        state.out.push({ event: 'intent.over', at, who, token })
+      }
+    }
   }
 
   #feedFrontend(chunk: Bytes): void {
@@ -236,6 +250,7 @@ export class Resume {
     state.endPortals()
     state.flushTransactions()
     state.forgetUnfinished()
+    state.arrivals?.overAll()
     state.uncertain = undefined
     state.stray = 'none'
     state.afterGap = true
@@ -256,8 +271,9 @@ export class Resume {
   /** Takes what the trial gave out of the session's sight; what came before it stays. */
   #hold(): void {
     const state = this.#state
-    this.#held.push(...state.out)
-    state.out = this.#told
+    const told = this.#told
+    for (const event of state.out) (isOfIntents(event) ? told : this.#held).push(event)
+    state.out = told
     this.#told = []
   }
 
@@ -284,6 +300,9 @@ export class Resume {
     this.#state.forgetSkipped()
   }
 }
+
+/** Intents are told at once, whatever comes of the guess. */
+const isOfIntents = ({ event }: AuditEvent): boolean => event === 'intent' || event === 'intent.over'
 
 /** Replies that come at any time. */
 const isAsync = (type: number): boolean =>

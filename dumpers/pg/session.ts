@@ -18,18 +18,21 @@ import { type AuditEvent, type GapReason, NO_EVENTS, type ServerError } from '..
 import type { Bytes, Direction, Micros } from '../../src/flow.ts'
 import type { FrameHandler } from '../../src/framing/framer.ts'
 import { ANSWER, PgFramer, STARTUP } from '../../src/framing/pg.ts'
-import type { Session, SessionContext, SessionTotals } from '../../src/session.ts'
+import type { Refusal, Session, SessionContext, SessionTotals } from '../../src/session.ts'
 import { type GapFacts, gapEvent } from '../common/gap-event.ts'
 import type { LongText } from '../common/long-text.ts'
+import { giveUp } from './abandon.ts'
 import type { LongBind } from './bound-values.ts'
-import { decodeErrorResponse, decodeStartup } from './decode.ts'
+import { decodeErrorResponse } from './decode.ts'
 import { closeCommands, onErrorResponse } from './failures.ts'
+import { refusal } from './handshake.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { countReplies, keepOfReply, keepOfRequest } from './keep.ts'
-import { Login } from './login.ts'
+import { Login, startupOf } from './login.ts'
 import { Memory } from './memory.ts'
 import { MessageLines } from './message-detail.ts'
 import { B, F } from './messages.ts'
+import { openHead } from './record-open.ts'
 import * as replies from './replies.ts'
 import * as requests from './requests.ts'
 import { Resume } from './resume.ts'
@@ -88,6 +91,7 @@ export class PgSession implements Session {
 
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
     this.#state.now = at
+    if (from === 'frontend') this.#state.arrivals?.forgetPlace()
     if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
     const resume = this.#resume
     // a session that lost bytes takes the chunk, unless it is back in step
@@ -95,7 +99,7 @@ export class PgSession implements Session {
       this.#resume = undefined
       if (from === 'backend') this.#feedBackend(chunk)
       else this.#feedFrontend(chunk)
-    }
+    } else if (from === 'frontend') this.#state.arrivals?.forgetPlace()
     const kept = this.#held.length + (this.#resume?.held ?? 0)
     this.#memory.account(this.#frontend.held + this.#backend.held + kept)
     return this.#take()
@@ -168,6 +172,7 @@ export class PgSession implements Session {
     if (this.#phase === 'login' && !state.ended) this.#closeLogin()
     if (this.#phase === 'ready') closeCommands(this.#state)
     this.#login.release()
+    state.arrivals?.overAll()
     this.#phase = 'over'
     this.#memory.release()
     return this.#take()
@@ -181,16 +186,25 @@ export class PgSession implements Session {
     closeCommands(this.#state)
   }
 
+  sent(at: Micros): void {
+    this.#state.arrivals?.sent(at)
+  }
+
+  get heldFrom(): number {
+    return this.#state.arrivals?.heldFrom ?? 0
+  }
+
+  /** Between two messages of the server, until it has ended the session itself. */
+  refusal(why: Refusal): Bytes | undefined {
+    const { ended } = this.#state
+    const isPlain = this.#phase === 'startup' || this.#phase === 'login' || this.#phase === 'ready'
+    const isLost = this.#backend.stopped || this.#backend.midFrame
+    return isPlain && !isLost && !ended ? refusal(why) : undefined
+  }
+
   stillOpen(since: Micros): readonly AuditEvent[] {
-    const state = this.#state
-    const head = state.queue.head
-    const portal = head?.kind === 'Execute' ? state.portals.get(head.portal) : undefined
-    const execution = head?.execution ?? portal?.execution
-    if (this.#phase !== 'ready' || head === undefined || head.at > since || execution === undefined)
-      return NO_EVENTS
-    if (this.#resume?.inTrial === true) return NO_EVENTS
-    if (execution.fetches === 0) execution.at = head.at
-    state.writeOpen(execution)
+    if (this.#phase !== 'ready' || this.#resume?.inTrial === true) return NO_EVENTS
+    openHead(this.#state, since)
     return this.#take()
   }
 
@@ -225,11 +239,8 @@ export class PgSession implements Session {
   }
 
   #feedBackend(chunk: Bytes): void {
-    if (this.#backend.stopped) {
-      this.#undecodedOut += chunk.length
-      return
-    }
-    this.#undecodedOut += chunk.length - this.#backend.feed(chunk)
+    const used = this.#backend.stopped ? 0 : this.#backend.feed(chunk)
+    this.#undecodedOut += chunk.length - used
   }
 
   #frontendFrames(): FrameHandler {
@@ -237,6 +248,7 @@ export class PgSession implements Session {
       header: (type, length) => this.#frontendHeader(type, length),
       run: (_type, count, bytes) => requests.pushCopyData(this.#state, bytes, count),
       frame: (type, bytes, start, end, length) => {
+        if (this.#state.arrivals !== undefined) this.#state.arrivals.messageAt = this.#frontend.began
         if (type === STARTUP && this.#phase === 'startup') this.#startup(bytes, start, end)
         else this.#request({ type, bytes, start, end, length, long: this.#long })
         this.#long = undefined
@@ -261,14 +273,7 @@ export class PgSession implements Session {
   }
 
   #startup(bytes: Bytes, start: number, end: number): void {
-    const state = this.#state
-    let packet: ReturnType<typeof decodeStartup>
-    try {
-      packet = decodeStartup(state.cursor.reset(bytes, start, end))
-    } catch {
-      // the server refuses it; its words are the outcome of the log-in
-      packet = { kind: 'StartupMessage', major: 3, minor: 0, parameters: [] }
-    }
+    const packet = startupOf(this.#state, bytes, start, end)
     switch (packet.kind) {
       case 'SSLRequest':
       case 'GSSENCRequest':
@@ -377,6 +382,7 @@ export class PgSession implements Session {
     const held = this.#held.take()
     this.#firstByte = -1
     if (held.length > 0) this.#feedFrontend(held)
+    this.#state.arrivals?.forgetPlace()
   }
 
   #ready(status: string): void {
@@ -428,7 +434,7 @@ export class PgSession implements Session {
     const framer = from === 'frontend' ? this.#frontend : this.#backend
     framer.stopped = true
     this.#gap(from, reason, bytes === undefined ? {} : { gap_bytes: bytes })
-    if (from === 'backend' && this.#phase === 'ready') requests.giveUp(this.#state, 'replies_lost')
+    if (from === 'backend' && this.#phase === 'ready') giveUp(this.#state, 'replies_lost')
   }
 
   #gap(from: Direction | undefined, reason: GapReason, facts?: GapFacts): void {

@@ -6,8 +6,9 @@ import type { SessionContext, SessionLimits } from '../../src/session.ts'
 import type { SqlStatement } from '../../src/sql/scan.ts'
 import { CommandQueue } from '../common/queue.ts'
 import { type TextDecoding, UTF8 } from '../common/text-decoding.ts'
-import type { PgBoundValues } from './bound-values.ts'
-import { type Command, commandOfCode } from './commands.ts'
+import { Arrivals } from './arrivals.ts'
+import { NO_OIDS, type PgBoundValues } from './bound-values.ts'
+import { type Command, commandOfCode, NUMBERED } from './commands.ts'
 import { Execution } from './execution.ts'
 import { Identity } from './identity.ts'
 import { type Portal, PortalStore, type Prepared, PreparedStore } from './statements.ts'
@@ -42,6 +43,8 @@ export class PgState {
   readonly portals: PortalStore
   readonly identity = new Identity()
   readonly txn: Transaction
+  /** gives intents, where they are wanted */
+  readonly arrivals: Arrivals | undefined
   readonly cursor = new Cursor()
   /** `detail = "message"`: writes a line per message instead of records */
   lines: MessageLog | undefined
@@ -100,6 +103,8 @@ export class PgState {
     this.prepared = new PreparedStore(maxStatements, maxQueryBytes * STORE_FACTOR)
     this.meant = new PreparedStore(maxStatements, maxQueryBytes * STORE_FACTOR)
     this.portals = new PortalStore(maxStatements, maxQueryBytes * STORE_FACTOR)
+    const isWanted = context.intents === true && context.detail === 'statement'
+    this.arrivals = isWanted ? new Arrivals(this) : undefined
     this.txn = new Transaction(
       (event) => this.#later.push(event),
       (rolledBack) => {
@@ -111,12 +116,16 @@ export class PgState {
 
   /** A placeholder's turn has come: it has a record like any other, without its text. */
   #revive(code: number): Command {
-    const command = commandOfCode(code)
+    const command = commandOfCode(code, this.now)
     const { kind } = command
+    command.batch = this.arrivals?.batchBehind(this.queue.placeholders)
+    const number = (code & NUMBERED) === 0 ? 0 : (this.arrivals?.revived() ?? 0)
+    if (kind === 'Execute' && number > 0) command.reserved = new Execution(number, 'extended', this.now)
     if (kind !== 'Query' && kind !== 'Bind' && kind !== 'FunctionCall') return command
     const protocol = kind === 'Query' ? 'simple' : kind === 'Bind' ? 'extended' : 'function'
-    const execution = new Execution(++this.seq, protocol, this.now)
+    const execution = new Execution(number || ++this.seq, protocol, this.now)
     execution.reason = 'overflow'
+    execution.batch = command.batch
     if (kind === 'Bind') execution.fetches = 0
     command.execution = execution
     return command
@@ -138,6 +147,7 @@ export class PgState {
     execution.afterGap = this.afterGap
     this.statements++
     if (outcome !== 'skipped') execution.txnSeq ??= this.txn.seq
+    this.arrivals?.recorded(execution.seq)
     const who = execution.who ?? this.identity.who
     this.emit(execution.event('statement', who, outcome, ended, txnStatus))
   }
@@ -154,7 +164,7 @@ export class PgState {
       text,
       stmt_name: name === '' ? undefined : name,
       outcome,
-      duration_us: Math.max(0, this.now - command.at),
+      duration_us: Math.max(0, this.now - (command.batch?.at || command.at)),
       malformed: command.malformed ? true : undefined,
       body_hex: command.bodyHex,
       after_gap: this.afterGap ? true : undefined,
@@ -164,6 +174,13 @@ export class PgState {
       error_detail: error?.error_detail,
       error_hint: error?.error_hint,
     })
+  }
+
+  /** An Execute has no record of its own: the number that it was given stays unused. */
+  unreserve(command: Command): void {
+    if (command.reserved === undefined) return
+    this.arrivals?.over(command.reserved.seq)
+    command.reserved = undefined
   }
 
   /** Gives the ends of transactions that waited for their statement's record. */
@@ -199,19 +216,25 @@ export class PgState {
    */
   bindTo(command: Command, execution: Execution, ran = false): void {
     const { nameless, statement } = command
+    const values = execution.values as PgBoundValues | undefined
+    if (values !== undefined) values.oids = NO_OIDS
     if (nameless) return
     execution.stmtName = statement === '' ? undefined : statement
     if (this.uncertain === 'after_copy_failure' || (execution.malformed && !ran)) return
-    const known = this.meant.get(statement) !== undefined || this.meant.evicted(statement) !== undefined
-    const store = known || this.meant.forgot ? this.meant : this.prepared
+    const store = this.storeOf(statement)
     const prepared = store.get(statement)
     execution.text = prepared?.text
     if (execution.text === undefined) {
       execution.prepareSeq = prepared?.seq ?? store.evicted(statement)
       if (execution.prepareSeq === undefined) execution.reason ??= 'text_unknown'
     }
-    const values = execution.values as PgBoundValues | undefined
     if (values !== undefined && prepared !== undefined) values.oids = prepared.oids
+  }
+
+  /** Where that name means what a Bind of it now means: behind an error, what was sent means more. */
+  storeOf(statement: string): PreparedStore {
+    const known = this.meant.get(statement) !== undefined || this.meant.evicted(statement) !== undefined
+    return known || this.meant.forgot ? this.meant : this.prepared
   }
 
   /** A Bind of that portal was skipped: so are its Executes, and its record tells of them. */

@@ -63,6 +63,8 @@ export abstract class Framer {
   protected type = 0
   /** nothing is framed any more: `opaque` or `lost`; bytes are counted by the owner */
   stopped = false
+  /** offset in the chunk at hand at which the frame at hand began; 0 where that is in an earlier one */
+  began = 0
 
   readonly #header: Bytes = Buffer.allocUnsafeSlow(MAX_HEADER)
   #headerHave = 0
@@ -104,10 +106,12 @@ export abstract class Framer {
   feed(chunk: Bytes): number {
     const end = chunk.length
     let at = 0
+    this.began = 0
     if (this.#left > 0) at = this.#body(chunk, 0)
     while (at < end && !this.stopped) {
       let bytes = chunk
       let header = at
+      if (this.#headerHave === 0) this.began = at
       if (this.#headerHave > 0 || end - at < this.headerSize) {
         at = this.#collectHeader(chunk, at)
         if (this.#headerHave < this.headerSize) return at
