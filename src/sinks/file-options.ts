@@ -1,5 +1,5 @@
 /** What a log file's writer is told, and what it asks of its file. */
-import { SinkError } from '../errors.ts'
+import { ConfigError, SinkError } from '../errors.ts'
 import type { EncodeLife } from './backlog.ts'
 import type { WriteCall } from './block.ts'
 import type { Clock } from './clock.ts'
@@ -31,6 +31,8 @@ export interface FileSinkOptions extends PlaceOptions {
   readonly onRecovered: (lost: number) => void
   /** a hash chain through the files; none when left out */
   readonly seal?: SealOptions | undefined
+  /** told when a journal was found that somebody left: so many statements are in the log now, or were */
+  readonly onIntents?: ((recovered: number, known: number) => void) | undefined
   readonly clock?: Clock
   /** the system call, for tests */
   readonly write?: WriteCall
@@ -49,3 +51,7 @@ export const failure = (
   const code = error instanceof SinkError ? error.code : otherwise
   return new SinkError(code, `${path}: ${messageOf(error)}`, { cause: error })
 }
+
+/** The log cannot be kept at that path. */
+export const noPlace = (path: string, error: unknown): ConfigError =>
+  new ConfigError('environment', 'dumpLog.dir', `dumpLog.dir: ${path}: ${messageOf(error)}`)

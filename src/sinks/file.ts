@@ -6,16 +6,17 @@
  */
 import { rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { ConfigError, SinkError } from '../errors.ts'
+import { SinkError } from '../errors.ts'
 import type { AuditEvent, DirectEncoder, FileEnd, FlowFacts, Line } from '../event.ts'
 import { Backlog, type Loss } from './backlog.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { DirectBlock } from './direct.ts'
-import { type FileSinkOptions, failure, messageOf, type RotateReason } from './file-options.ts'
+import { type FileSinkOptions, failure, messageOf, noPlace, type RotateReason } from './file-options.ts'
 import { Finisher } from './finish.ts'
 import { deleted, rotated } from './life.ts'
 import { Output } from './output.ts'
 import { HEARTBEAT_MS, Owner } from './owner.ts'
+import { Recovery } from './recover.ts'
 import { isInPlace, type OpenFile, Place } from './rotate.ts'
 import { CHECKPOINT_ROOM } from './sealer.ts'
 import { StableFiles } from './stable.ts'
@@ -38,6 +39,8 @@ export class FileSink {
   #isDirect = false
   readonly #trouble: Trouble
   readonly #owner: Owner
+  /** path of what this writer has beside the log, without its ending */
+  readonly stem: string
   readonly #place: Place
   readonly #finisher: Finisher
   readonly #out: Output
@@ -68,6 +71,7 @@ export class FileSink {
     this.#backlog = new Backlog(options.bufferBytes, options.encodeLife)
     this.#trouble = new Trouble({ ...options, clock: this.#clock, retry: () => this.#attempt() })
     this.#owner = new Owner(options.dir, options.fileName)
+    this.stem = this.#owner.stem
     this.#place = new Place(options, this.#owner)
     this.#leastLines = options.seal ? 2 : 1
     try {
@@ -80,8 +84,7 @@ export class FileSink {
       })
     } catch (error) {
       this.#abandon()
-      const option = 'dumpLog.dir'
-      throw new ConfigError('environment', option, `${option}: ${options.dir}: ${messageOf(error)}`)
+      throw noPlace(options.dir, error)
     }
     this.#finisher = this.#openFinisher()
     this.#out.heal()
@@ -107,11 +110,6 @@ export class FileSink {
   /** records, in the order in which they were taken, that are in a file, or told there as lost */
   get settled(): number {
     return this.accepted - this.waiting - (this.#backlog.loss?.records ?? 0) - this.#out.tornRecords
-  }
-
-  /** path of what this writer has beside the log, without its ending */
-  get stem(): string {
-    return this.#owner.stem
   }
 
   /** `onRecovery` is called when trouble is over; with `isSynced`, {@link sync} is going to be called. */
@@ -426,6 +424,7 @@ export class FileSink {
     return new Finisher({
       ...this.#options,
       hook: rotationHook,
+      recovery: new Recovery(this.#options, this.#owner, this),
       owner: this.#owner,
       currentPath: () => this.#out.file.path,
       nowMs: () => this.#clock.nowMs(),
@@ -441,6 +440,7 @@ export class FileSink {
       const now = new Date(this.#clock.nowMs())
       this.#owner.touch(now)
       this.#place.touch(now)
+      this.#finisher.look()
       this.#beat()
     })
   }

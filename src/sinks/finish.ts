@@ -12,8 +12,9 @@ import { compressFile } from './compress.ts'
 import { runHook } from './hook.ts'
 import { acquireLock } from './lock.ts'
 import { type LogName, parseName } from './names.ts'
-import type { Holdings, Owner } from './owner.ts'
+import type { Holdings, OtherOwner, Owner } from './owner.ts'
 import { expiredFiles, type FinishedFile, type RetentionLimits } from './retention.ts'
+import { cutTornLine } from './torn.ts'
 
 /** How long until another try when another process is at work on the same directory. */
 const BUSY_MS = 1000
@@ -40,6 +41,14 @@ export interface FinishOptions {
    * it has to be told again.
    */
   readonly onLeft?: (name: string, end: FileEnd | undefined) => boolean
+  /**
+   * Writes to the log what processes that are gone had in their journals; false when it has to be done
+   * again. `hasDead`: is there such a journal?
+   */
+  readonly recovery?: {
+    run(nowMs: number, isStopping: () => boolean): Promise<boolean>
+    hasDead(nowMs: number): boolean
+  }
   readonly onDelete: (file: string, bytes: number, reason: string, more: Fields) => void
   readonly onProblem: (error: SinkError) => void
 }
@@ -90,6 +99,17 @@ export class Finisher {
     })
   }
 
+  /** Does what has to be done when a process has gone since the last look. */
+  look(): void {
+    const { owner, recovery, nowMs } = this.#options
+    try {
+      const isLeft = owner.others(nowMs()).some(({ isAlive }) => !isAlive)
+      if (isLeft || recovery?.hasDead(nowMs())) this.kick()
+    } catch {
+      // the directory is gone, or not to be read: the next look may find it
+    }
+  }
+
   /** Resolves when nothing is being done. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running
@@ -122,10 +142,14 @@ export class Finisher {
   }
 
   async #locked(): Promise<boolean> {
-    const { dir, fileName, owner } = this.#options
+    const { dir, fileName, owner, recovery, nowMs } = this.#options
     const lock = acquireLock(join(dir, `.${fileName}.lock`), owner.identity)
     if (lock === undefined) return false
     try {
+      const names = this.#namesLeft()
+      if (names.length > 0) await this.#cutTornLines(names)
+      if (recovery?.hasDead(nowMs()) && !(await recovery.run(nowMs(), () => this.#isClosing)))
+        return this.#isClosing
       this.#adopt()
       this.#clearTemporaries()
       for (const name of owner.pending) {
@@ -144,16 +168,9 @@ export class Finisher {
    * if it died between the two, the name may by now be that of a living writer, which is not to be touched.
    */
   #adopt(): void {
-    const { dir, fileName, owner } = this.#options
-    // The listing comes before the owners: see Owner.others.
-    const files = new Set(readdirSync(dir))
-    const others = owner.others(this.#options.nowMs())
-    const living = others.filter(({ isAlive }) => isAlive).flatMap(({ holdings }) => holdings.open)
-    const written = new Set([...owner.open, ...living])
-    const isLeft = (name: string): boolean =>
-      !written.has(name) && (files.has(name) || files.has(`${name}.gz`))
-    for (const { path, holdings, isAlive } of others) {
-      if (isAlive) continue
+    const { fileName, owner } = this.#options
+    const { dead, isLeft } = this.#left()
+    for (const { path, holdings } of dead) {
       const open = holdings.open.filter(isLeft)
       const left = [...holdings.pending.filter(isLeft), ...open]
       const fresh = left.filter(
@@ -161,6 +178,37 @@ export class Finisher {
       )
       if (this.wantsFiles && fresh.length > 0) owner.update(owner.open, [...fresh, ...owner.pending])
       if (this.#tellLeft({ ...holdings, open })) rmSync(path, { force: true })
+    }
+  }
+
+  /** Processes that are gone, and which of the files that they name have no writer. */
+  #left(): { readonly dead: readonly OtherOwner[]; readonly isLeft: (name: string) => boolean } {
+    const { dir, owner } = this.#options
+    // The listing comes before the owners: see Owner.others.
+    const files = new Set(readdirSync(dir))
+    const others = owner.others(this.#options.nowMs())
+    const living = others.filter(({ isAlive }) => isAlive).flatMap(({ holdings }) => holdings.open)
+    const written = new Set([...owner.open, ...living])
+    const isLeft = (name: string): boolean =>
+      !written.has(name) && (files.has(name) || files.has(`${name}.gz`))
+    return { dead: others.filter(({ isAlive }) => !isAlive), isLeft }
+  }
+
+  /** Files that somebody was writing to who is gone. */
+  #namesLeft(): readonly string[] {
+    const { dead, isLeft } = this.#left()
+    return dead.flatMap(({ holdings }) => holdings.open.filter(isLeft))
+  }
+
+  /** The last lines of processes that were killed, before anything is said of how their files end. */
+  async #cutTornLines(names: readonly string[]): Promise<void> {
+    const { dir, fileName, owner, onProblem } = this.#options
+    for (const name of names) {
+      try {
+        await cutTornLine(dir, fileName, name, owner.identity)
+      } catch (error) {
+        onProblem(problem(name, error))
+      }
     }
   }
 

@@ -87,6 +87,17 @@ export interface ReadSegment {
   readonly isBroken: boolean
 }
 
+/** Bytes of a segment's beginning that hold its owner's entry. */
+export const OWNER_BYTES = 4096
+
+/** What the owner's entry says, by a segment's first {@link OWNER_BYTES} alone; undefined without one. */
+export const readOwner = (head: Buffer): unknown => {
+  if (head.length < FRAME_HEADER + ENTRY_HEADER || head.readUInt32LE(0) !== MAGIC) return undefined
+  if (head[FRAME_HEADER] !== OWNER) return undefined
+  const start = FRAME_HEADER + ENTRY_HEADER
+  return parsed(head.toString('utf8', start, start + head.readUInt32LE(FRAME_HEADER + 1)))
+}
+
 /** Why a segment cannot be read at all. */
 export type Unreadable = 'empty' | 'newer' | 'foreign'
 

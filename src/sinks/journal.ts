@@ -4,11 +4,11 @@
  * fdatasync besides: what comes while one runs joins the next. An intent leaves the journal when its record
  * is in the log, or, with `synced`, on stable storage there.
  */
-import { ConfigError, SinkError } from '../errors.ts'
+import type { SinkError } from '../errors.ts'
 import type { AuditEvent, FlowFacts, FlowIntents, Intent, Intents, Statement } from '../event.ts'
 import { GO, type LogGate, type Ticket, type Wait } from '../flow.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
-import { messageOf } from './file-options.ts'
+import { failure, noPlace } from './file-options.ts'
 import { type JournalEncoder, JournalFiles, type Live, type Sync, type WriteAt } from './journal-files.ts'
 import { HEARTBEAT_MS, ownIdentity } from './owner.ts'
 import { Trouble } from './trouble.ts'
@@ -190,7 +190,7 @@ export class Journal implements Intents {
         sync: options.sync,
       })
     } catch (error) {
-      throw new ConfigError('environment', 'dumpLog.dir', `dumpLog.dir: ${log.stem}: ${messageOf(error)}`)
+      throw noPlace(log.stem, error)
     }
     log.watch(() => this.#proceed(), this.#isSynced)
     this.#beat()
@@ -277,7 +277,7 @@ export class Journal implements Intents {
 
   #failed(error: unknown): void {
     const path = this.#log.stem
-    this.#trouble.on(new SinkError('write', `journal ${path}: ${messageOf(error)}`, { cause: error }))
+    this.#trouble.on(failure(`journal ${path}`, error))
     if (!this.#blocks) this.#release()
   }
 

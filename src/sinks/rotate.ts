@@ -10,6 +10,7 @@ import {
   fchmodSync,
   fchownSync,
   fstatSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
   openSync,
@@ -25,6 +26,7 @@ import { makeDirectory } from './directory.ts'
 import { acquireLock, type Lock } from './lock.ts'
 import { type Millis, nextName, type Period, periodEnd, stampOf, type Timezone } from './names.ts'
 import type { Owner } from './owner.ts'
+import { cutAt } from './torn.ts'
 
 export interface PlaceOptions {
   readonly dir: string
@@ -130,12 +132,27 @@ export class Place {
 
   #openPlain(): OpenFile {
     const { dir, fileName } = this.#options
-    if (this.#lock === undefined) this.#takeName()
+    const isOurs = this.#lock !== undefined
+    if (!isOurs) this.#takeName()
     const name = this.#plainName ?? fileName
     // A link left by rotation points to a file that has, or had, a writer of its own.
     if (kindOf(join(dir, name)) === 'link') rmSync(join(dir, name))
     if (!this.#owner.open.includes(name)) this.#owner.update([name], this.#owner.pending)
-    return this.#opened(name, 0, Number.POSITIVE_INFINITY)
+    const file = this.#opened(name, 0, Number.POSITIVE_INFINITY)
+    return isOurs || !file.isTorn ? file : this.#cut(file)
+  }
+
+  /** What a writer that was killed left of a line is cut off, before anything is written behind it. */
+  #cut(file: OpenFile): OpenFile {
+    const { dir, fileName } = this.#options
+    try {
+      const size = cutAt(dir, fileName, file.name)
+      ftruncateSync(file.fd, size)
+      return { ...file, size, isTorn: file.isTorn && size === file.size }
+    } catch (error) {
+      closeSync(file.fd)
+      throw error
+    }
   }
 
   #takeName(): void {

@@ -180,8 +180,25 @@ describe('rotateEnable = false', () => {
     expect(textsOf(log.records())).toEqual(['a', 'b'])
   })
 
-  it('ends a line that a killed process left torn before it goes on', () => {
+  it.each([
+    ['a line that a killed process left torn', '{"event":"statement","lo'],
+    ['what a power cut left of lines', '\0'.repeat(100_000)],
+  ])('cuts %s off before it goes on', (_, torn) => {
+    writeFileSync(join(log.dir, 'dump.log'), `whole\n${torn}`)
+    const sink = log.open(plain)
+    sink.append(lineOf('a'))
+    sink.flush()
+    expect(log.read('dump.log').split('\n')).toEqual([
+      'whole',
+      '{"event":"statement","log_seq":1,"text":"a"}',
+      '',
+    ])
+  })
+
+  it('ends a torn line that a checkpoint of another file has vouched for', () => {
     writeFileSync(join(log.dir, 'dump.log'), '{"event":"statement","lo')
+    const vouched = '{"event":"audit.checkpoint","log_seq":1,"prev_file":"dump.log","seal":""}'
+    writeFileSync(join(log.dir, 'dump.log.1'), `${vouched}\n`)
     const sink = log.open(plain)
     sink.append(lineOf('a'))
     sink.flush()

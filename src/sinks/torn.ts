@@ -1,0 +1,102 @@
+/**
+ * The torn last line of a writer that was killed, or the NUL bytes that a power cut leaves: cut off, so
+ * that a log holds whole lines alone. Not what a checkpoint has vouched for already: its hash is of the torn
+ * bytes too.
+ */
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { acquireLock } from './lock.ts'
+import type { Identity } from './owner.ts'
+import { filesChangedSince, isFixedName, type Search, searchFile, searchFileSync } from './scan.ts'
+
+const BLOCK = 1 << 16
+const LINE_FEED = 0x0a
+const { O_RDONLY, O_RDWR, O_NOFOLLOW } = constants
+
+/** Where the last whole line of a file ends. Throws what the file system throws. */
+const wholeEnd = (fd: number, size: number): number => {
+  const block = Buffer.allocUnsafe(BLOCK)
+  for (let end = size; end > 0; end -= BLOCK) {
+    const start = Math.max(0, end - BLOCK)
+    const count = readSync(fd, block, 0, end - start, start)
+    const at = block.subarray(0, count).lastIndexOf(LINE_FEED)
+    if (at >= 0) return start + at + 1
+  }
+  return 0
+}
+
+interface End {
+  readonly size: number
+  /** bytes up to there are whole lines */
+  readonly whole: number
+  readonly mtimeMs: number
+}
+
+const endOf = (path: string): End | undefined => {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined
+  const fd = openSync(path, O_RDONLY | O_NOFOLLOW)
+  try {
+    const { size, mtimeMs } = fstatSync(fd)
+    return { size, mtimeMs, whole: wholeEnd(fd, size) }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const CHECKPOINT = '"event":"audit.checkpoint"'
+const CHECKPOINT_LTSV = '\tevent:audit.checkpoint\t'
+
+/** Finds checkpoints that name a file as the one before theirs. */
+class Vouchers implements Search {
+  readonly marks: readonly Buffer[]
+  hasFound = false
+
+  constructor(name: string) {
+    this.marks = [Buffer.from(`"prev_file":${JSON.stringify(name)}`), Buffer.from(`\tprev_file:${name}\t`)]
+  }
+
+  readonly found = (line: Buffer): void => {
+    if (line.includes(CHECKPOINT) || line.includes(CHECKPOINT_LTSV)) this.hasFound = true
+  }
+}
+
+/**
+ * Where the file at `path`, which is ours alone to append to, is to be cut: its size where it is whole, or
+ * vouched for as it is by a file that is not compressed.
+ */
+export const cutAt = (dir: string, base: string, name: string): number => {
+  const end = endOf(join(dir, name))
+  if (end === undefined || end.whole === end.size) return end?.size ?? 0
+  const vouchers = new Vouchers(name)
+  for (const other of filesChangedSince(dir, base, end.mtimeMs))
+    if (other !== name && !other.endsWith('.gz')) searchFileSync(join(dir, other), vouchers)
+  return vouchers.hasFound ? end.size : end.whole
+}
+
+/**
+ * Cuts the torn line off a file whose writer is gone. Rejects with what the file system says. A file of a
+ * fixed name is left alone when somebody else has begun to write to it.
+ */
+export const cutTornLine = async (
+  dir: string,
+  base: string,
+  name: string,
+  own: Identity,
+): Promise<void> => {
+  const path = join(dir, name)
+  const end = endOf(path)
+  if (end === undefined || end.whole === end.size) return
+  const vouchers = new Vouchers(name)
+  for (const other of filesChangedSince(dir, base, end.mtimeMs))
+    if (other !== name) await searchFile(join(dir, other), vouchers)
+  if (vouchers.hasFound) return
+  const lock = isFixedName(base, name) ? acquireLock(join(dir, `.${name}.writer`), own) : undefined
+  if (lock === undefined && isFixedName(base, name)) return
+  const fd = openSync(path, O_RDWR | O_NOFOLLOW)
+  try {
+    if (fstatSync(fd).size === end.size) ftruncateSync(fd, end.whole)
+  } finally {
+    closeSync(fd)
+    lock?.release()
+  }
+}
