@@ -8,19 +8,29 @@
  * has a number and an intent of its own, and an `intent.over` if it turns out to belong to the portal's
  * record. A number that was told is never given again.
  */
-import type { Intent, Micros, QueryText } from '../../src/event.ts'
+import type { AuditEvent, Intent, Micros, QueryText, Who } from '../../src/event.ts'
+import type { SessionLimits } from '../../src/session.ts'
+import type { Batch } from './batch.ts'
 import type { PgBoundValues } from './bound-values.ts'
 import type { Command } from './commands.ts'
 import { Execution } from './execution.ts'
-import type { PgState } from './state.ts'
-import { type Prepared, PreparedStore } from './statements.ts'
+import { type PortalStore, type Prepared, PreparedStore } from './statements.ts'
 
 /** SQL that may give a name of a statement another meaning. */
 const MAKES_NAMES = /prepare/i
 
-/** Commands that are sent on together; `at` is when, 0 is not yet. */
-export interface Batch {
-  at: Micros
+/** What is looked at of the session's state. */
+export interface ArrivalState {
+  seq: number
+  readonly now: Micros
+  readonly afterGap: boolean
+  readonly limits: SessionLimits
+  readonly identity: { readonly who: Who }
+  readonly queue: { readonly head: Command | undefined }
+  readonly portals: PortalStore
+  /** where a name means what a Bind of it now means */
+  storeOf(statement: string): PreparedStore
+  emit(event: AuditEvent): void
 }
 
 /** What a Bind's statement is, as far as it is known at arrival. */
@@ -33,7 +43,7 @@ interface Meaning {
 const UNKNOWN: Meaning = {}
 
 export class Arrivals {
-  readonly #state: PgState
+  readonly #state: ArrivalState
   /** where in the chunk at hand the message at hand began */
   messageAt = 0
   /** and the first one that gave an intent; -1 when none did */
@@ -61,7 +71,7 @@ export class Arrivals {
   /** placeholders that were pushed since bytes were sent on */
   #unsentHeld = 0
 
-  constructor(state: PgState) {
+  constructor(state: ArrivalState) {
     const { maxStatements, maxQueryBytes } = state.limits
     this.#state = state
     this.#parsed = new PreparedStore(maxStatements, maxQueryBytes)
@@ -320,11 +330,11 @@ const meaningOf = ({ text, oids }: Prepared): Meaning => ({ text, oids })
 class IntentEvent implements Intent {
   readonly event = 'intent'
   readonly at: Micros
-  readonly who: Intent['who']
+  readonly who: Who
   readonly token: number
   readonly statement?: NonNullable<Intent['statement']>
 
-  constructor(at: Micros, who: Intent['who'], token: number, statement: Intent['statement']) {
+  constructor(at: Micros, who: Who, token: number, statement: Intent['statement']) {
     this.at = at
     this.who = who
     this.token = token

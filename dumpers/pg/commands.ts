@@ -1,7 +1,7 @@
 /** What the frontend sent and the backend has yet to answer. */
 
 import type { Micros } from '../../src/flow.ts'
-import type { Batch } from './arrivals.ts'
+import type { Batch } from './batch.ts'
 import type { Execution } from './execution.ts'
 import type { Prepared } from './statements.ts'
 

@@ -1,7 +1,7 @@
 /** One statement's record in the making: from the command that starts it to the reply that settles it. */
 import type { BoundValues, Outcome, QueryText, ServerError, Statement, Who } from '../../src/event.ts'
 import type { Micros } from '../../src/flow.ts'
-import type { Batch } from './arrivals.ts'
+import type { Batch } from './batch.ts'
 
 /** SQLSTATE query_canceled */
 const QUERY_CANCELED = '57014'
