@@ -145,7 +145,8 @@ export class Connection implements Stage, Kept, Keeper {
     if (options.proxyProtocolForward) this.#header = Buffer.from(header.bytes)
     if (this.#server) this.#headerAfterDial()
     else this.#begin(verdict)
-    if (rest.length > 0 && !this.#onFrontend(rest, undefined)) this.#client.socket.pause()
+    // Its server may have let it through to the relay already.
+    if (rest.length > 0 && !this.#client.onChunk(rest, undefined)) this.#client.socket.pause()
   }
 
   /** The server was dialled before, and has perhaps spoken, or failed. */

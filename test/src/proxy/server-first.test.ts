@@ -158,6 +158,17 @@ describe('with a PROXY header expected', () => {
     expect(flow.bytes('frontend').toString()).toBe('me')
   })
 
+  test('without a handshake too, and what follows the header comes with it', async () => {
+    await stage.listen({ proxyProtocol: true }, { dialect: PLAIN })
+    const client = await stage.client()
+    const server = await stage.backend.next()
+    server.write('hello')
+    await read(client, 5)
+    client.write(`${HEADER}me`)
+    expect((await read(server, 2)).toString()).toBe('me')
+    expect(shown(await stage.flow())).toEqual(['backend hello', 'frontend me'])
+  })
+
   test('a header that comes first', async () => {
     await stage.listen({ proxyProtocol: true }, { dialect: GREETS })
     const client = await stage.client()
