@@ -68,6 +68,11 @@ export class Parcels {
     return this.#sent.length
   }
 
+  /** parcels that are to be handed over */
+  get queued(): number {
+    return this.#queue.length
+  }
+
   /** records that the writer did not confirm */
   get records(): number {
     return this.#records + (this.#block?.count ?? 0) + this.#lines.length

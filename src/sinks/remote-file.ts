@@ -36,9 +36,12 @@ export interface RemoteFileOptions {
   readonly clock?: Clock
 }
 
-/** Records are handed over so often, in milliseconds, or when there are so many bytes of them. */
-const POST_EVERY_MS = 4
-const POST_BYTES = 1 << 16
+/**
+ * Records are handed over so often, in milliseconds, or when there are so many bytes of them: to wake a
+ * thread costs as much as ten records.
+ */
+const POST_EVERY_MS = 16
+const POST_BYTES = 1 << 17
 /** Parcels with the writer. */
 const MOST_SENT = 4
 const FIRST_PAUSE_MS = 100
@@ -181,7 +184,8 @@ export class RemoteFile {
   #added(): void {
     const lost = this.#parcels.drop()
     if (lost > 0) this.#lose(lost)
-    if (this.#parcels.gathered >= POST_BYTES) this.flush()
+    const { gathered, queued } = this.#parcels
+    if (gathered >= POST_BYTES || queued > 0) this.flush()
     else this.#cancelPost ??= this.#clock.after(POST_EVERY_MS, this.#due)
   }
 

@@ -165,9 +165,9 @@ describe('a writer', () => {
     writer.opened()
     remote.append(lineOf('a'))
     expect(writer.kinds()).toEqual([])
-    writer.clock.advance(4)
+    writer.clock.advance(16)
     expect(writer.kinds()).toEqual(['block'])
-    for (let i = 0; i < 9; i++) remote.append(lineOf('x'.repeat(10_000)))
+    for (let i = 0; i < 9; i++) remote.append(lineOf('x'.repeat(20_000)))
     expect(writer.kinds()).toEqual(['block'])
   })
 
@@ -177,7 +177,7 @@ describe('a writer', () => {
     writer.opened()
     for (let i = 0; i < 20; i++) {
       remote.append(lineOf(`${i}`))
-      writer.clock.advance(4)
+      writer.clock.advance(16)
     }
     expect(writer.kinds()).toEqual(['block', 'block', 'block', 'block'])
     writer.done()
@@ -191,7 +191,7 @@ describe('a writer', () => {
     const records = 400
     for (let i = 0; i < records; i++) {
       remote.append(lineOf('x'.repeat(2000), i))
-      writer.clock.advance(4)
+      if (i < 10) writer.clock.advance(16)
     }
     expect(troubles).toEqual(['file full the buffer is full: the oldest waiting records are dropped'])
     expect(writer.kinds()).toEqual(['block', 'block', 'block', 'block'])
@@ -210,7 +210,7 @@ describe('a writer', () => {
     const remote = writer.open()
     writer.opened()
     remote.append(lineOf('a'))
-    writer.clock.advance(4)
+    writer.clock.advance(16)
     writer.clock.advance(20_000)
     expect(troubles).toEqual(['file write p: no answer from the file system for 5 s'])
     writer.done()
@@ -225,7 +225,7 @@ describe('a writer', () => {
     writer.opened()
     remote.append(lineOf('a', 7))
     remote.append(lineOf('b', 9))
-    writer.clock.advance(4)
+    writer.clock.advance(16)
     remote.append(lineOf('c', 11))
     writer.started[0]?.onGone(new Error('out of memory'))
     expect(troubles[0]).toContain('out of memory; 2 records that it had count as lost')
