@@ -5,14 +5,14 @@ import { isClearlyCommand } from './answers.ts'
 import { beginBulk, beginExecute } from './begin-execute.ts'
 import { beginHoled } from './begin-holed.ts'
 import { COM, commandName } from './capabilities.ts'
-import type { Command } from './commands.ts'
+import { type Command, isUnanswered } from './commands.ts'
 import { readOther, readPrepare, readQuery } from './contents.ts'
 import { decodeChangeUser } from './decode-login.ts'
 import type { Execution } from './execution.ts'
 import { tellKill } from './kill.ts'
 import { type Meaning, meaningOfExecute, meaningsOf } from './meaning.ts'
 import { type CommandBody, markMalformed, numberOf, openExecution } from './record.ts'
-import type { MysqlState } from './state.ts'
+import type { IntentLog, MysqlState } from './state.ts'
 import { Steps } from './steps.ts'
 import { newUser } from './user.ts'
 
@@ -24,9 +24,17 @@ const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 export const begin = (state: MysqlState, command: Command, body: CommandBody = EMPTY_BODY): void => {
   command.begun = true
   start(state, command, body)
-  // it has no record of its own
-  if (command.token !== 0) state.intents?.over(command.token)
+  if (state.intents !== undefined) tokenOver(state.intents, command)
+}
+
+/** What was told of it before it had a number is over where it gives no record of its own. */
+const tokenOver = (intents: IntentLog, command: Command): void => {
+  const { execution, code } = command
+  if (command.token !== 0) intents.over(command.token)
   command.token = 0
+  if (execution === undefined || execution.token === 0 || !isUnanswered(code)) return
+  intents.over(execution.token)
+  execution.token = 0
 }
 
 const start = (state: MysqlState, command: Command, body: CommandBody): void => {

@@ -37,6 +37,15 @@ export const abandon = (state: MysqlState, command: Command, outcome: Outcome, r
 const isUnsent = ({ intents }: MysqlState, { sent }: Command): boolean =>
   intents !== undefined && sent === 0
 
+/** The server never came to see it. */
+const skip = (state: MysqlState, command: Command): void => {
+  const { execution } = command
+  // rows that were not fetched: the statement that they are of ran
+  if (execution !== undefined && state.cursors.get(command.stmtId) === execution) return
+  if (execution !== undefined) execution.reason = 'not_forwarded'
+  abandon(state, command, 'skipped')
+}
+
 /** Begins and abandons all that is queued; `isEnd`: nothing more will be sent on. */
 const abandonAll = (state: MysqlState, outcome: Outcome, reason?: string, isEnd = false): void => {
   const { queue } = state
@@ -47,7 +56,7 @@ const abandonAll = (state: MysqlState, outcome: Outcome, reason?: string, isEnd 
       else begin(state, head, { bytes: body, start: 0, end: body.length })
     }
     if (isUnanswered(head.code)) continue
-    if (isEnd && isUnsent(state, head)) abandon(state, head, 'skipped', 'not_forwarded')
+    if (isEnd && isUnsent(state, head)) skip(state, head)
     else abandon(state, head, outcome, reason)
   }
 }
