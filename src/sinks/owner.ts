@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import type { FileEnd } from '../event.ts'
 
 /** How often an owner touches its file, and after which silence a foreign one counts as gone. */
@@ -49,10 +50,16 @@ const startOf = (pid: number): string =>
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   }, '')
 
-/** This process. */
-export const ownIdentity = (): Identity => ({
-  pid: process.pid,
-  start: startOf(process.pid),
+/** Of a thread besides the first its own number, which is one of a kind too: it may end before its process. */
+const ownPid = (): number =>
+  isMainThread
+    ? process.pid
+    : attempt(() => Number(readlinkSync('/proc/thread-self').split('/').at(-1)), process.pid)
+
+/** This process, or this thread of it. */
+export const ownIdentity = (pid = ownPid()): Identity => ({
+  pid,
+  start: startOf(pid),
   boot: attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), ''),
   namespace: attempt(() => readlinkSync('/proc/self/ns/pid'), ''),
   host: hostname(),
