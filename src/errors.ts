@@ -46,10 +46,13 @@ export class CaptureError extends Error {
   }
 }
 
-/** The log could not be written. `cause` is the system's own error. */
+/**
+ * The log could not be written; `journal`: what a killed process left cannot be read. `cause` is the
+ * system's own error.
+ */
 export class SinkError extends Error {
   override readonly name = 'SinkError'
-  readonly code: 'open' | 'write' | 'rotate' | 'full' | 'hook'
+  readonly code: 'open' | 'write' | 'rotate' | 'full' | 'hook' | 'journal'
 
   constructor(code: SinkError['code'], message: string, options?: { cause?: unknown }) {
     super(message, options)

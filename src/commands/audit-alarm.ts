@@ -10,6 +10,8 @@ import { SpaceWatch } from '../sinks/space.ts'
 export interface OutputReports {
   readonly onTrouble: (error: SinkError) => void
   readonly onRecovered: (lost: number) => void
+  /** a killed process had kept statements: so many of them were missing in the log, so many were not */
+  readonly onIntents?: (recovered: number, known: number) => void
 }
 
 export interface AuditAlarm {
@@ -59,6 +61,8 @@ const spaceOf = (options: Options, log: Log, alerts: Alerts | undefined): SpaceW
 
 const isTroubled = ({ code }: SinkError): boolean => code === 'open' || code === 'write'
 
+const isLoss = ({ code }: SinkError): boolean => code === 'full' || code === 'journal'
+
 const loss = (output: string, lost: number): string => `${lost} records were lost (${output})`
 
 /** One output's troubles: when it cannot be written, when records are dropped, and the end of both. */
@@ -67,7 +71,7 @@ const reportsOf = (output: string, log: Log, alerts: Alerts | undefined, now: No
   return {
     onTrouble: (error) => {
       log.error({ err: error, output }, 'trouble with the audit log')
-      if (error.code === 'full') alerts?.tell('loss', error.message)
+      if (isLoss(error)) alerts?.tell('loss', error.message)
       if (!isTroubled(error)) return
       since ??= now()
       alerts?.tell('block', `the audit log cannot be written (${output}): ${error.message}`)
@@ -123,6 +127,8 @@ export const openAuditAlarm = (
           space?.look()
         },
         onRecovered,
+        onIntents: (recovered, known) =>
+          log.warn({ recovered, known }, 'statements that a killed process had kept are in the log'),
       }
     },
     watched: (sink) => (alerts === undefined ? sink : watch(sink, alerts)),

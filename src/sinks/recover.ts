@@ -157,7 +157,7 @@ export class Recovery {
   #tell(stem: string, what: string): void {
     if (this.#told.has(stem)) return
     this.#told.add(stem)
-    this.#options.onTrouble(new SinkError('open', `journal ${join(this.#options.dir, stem)} ${what}`))
+    this.#options.onTrouble(new SinkError('journal', `journal ${join(this.#options.dir, stem)} ${what}`))
   }
 }
 

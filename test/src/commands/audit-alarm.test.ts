@@ -59,6 +59,15 @@ describe('the audit alarm', () => {
     expect(lines).toEqual([trouble, trouble, 'warn audit log is written again'])
   })
 
+  it('counts a journal that cannot be read as a loss', async () => {
+    const alarm = openAuditAlarm(options(), log)
+    const { onTrouble, onRecovered } = alarm.reports('file')
+    onTrouble(new SinkError('journal', 'it is damaged'))
+    onRecovered(0)
+    await alarm.close()
+    expect(told()).toEqual(['loss: it is damaged'])
+  })
+
   it('leaves rotation and other hooks to the operational log', async () => {
     const alarm = openAuditAlarm(options(), log)
     const { onTrouble } = alarm.reports('file')
