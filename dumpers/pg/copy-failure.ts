@@ -11,6 +11,17 @@ import type { PgState } from './state.ts'
 /** SQLSTATE protocol_violation: servers before version 14 take a command for data, and say so. */
 const PROTOCOL_VIOLATION = '08P01'
 
+/** First version that ends a session at anything amid copied data that is no part of it. */
+const STRICT_VERSION = 14
+
+/**
+ * Terminate amid copied data is an error to servers before version 14, as any other message is: they read on.
+ */
+export const mayTakeForData = ({ queue, identity }: PgState): boolean => {
+  const version = Number.parseInt(identity.who.server_version ?? '', 10)
+  return queue.head !== undefined && !(version >= STRICT_VERSION)
+}
+
 const isPlainSync = ({ kind, malformed }: Command): boolean => kind === 'Sync' && !malformed
 
 /** Takes out the data, up to its end; tells how many Syncs were amid it, and whether its end was there. */

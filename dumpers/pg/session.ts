@@ -23,6 +23,7 @@ import { type GapFacts, gapEvent } from '../common/gap-event.ts'
 import type { LongText } from '../common/long-text.ts'
 import { giveUp } from './abandon.ts'
 import type { LongBind } from './bound-values.ts'
+import { mayTakeForData } from './copy-failure.ts'
 import { decodeErrorResponse } from './decode.ts'
 import { closeCommands, onErrorResponse } from './failures.ts'
 import { refusal } from './handshake.ts'
@@ -302,8 +303,8 @@ export class PgSession implements Session {
   }
 
   #request(body: requests.Body): void {
-    // behind Terminate the server reads nothing
-    if (body.type === F.Terminate) this.#frontend.stopped = true
+    // behind Terminate the server reads nothing, but an old one that copies
+    if (body.type === F.Terminate) this.#frontend.stopped = !mayTakeForData(this.#state)
     else if (!requests.onRequest(this.#state, body)) this.#unknown('frontend')
   }
 

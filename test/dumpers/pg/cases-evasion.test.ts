@@ -180,6 +180,35 @@ test('Startup and Query in one segment: it runs, it is recorded', () => {
   ])
 })
 
+describe('Terminate amid copied data', () => {
+  const copying = (version: string): Turn[] => [
+    answered(b.parameterStatus('server_version', version)),
+    sent(f.query('COPY t FROM STDIN')),
+    answered(b.copyInResponse()),
+    sent(f.copyData('1\n'), f.terminate(), f.query('DROP TABLE a')),
+    answered(failure('08P01', 'unexpected message type 0x58 during COPY from stdin'), b.readyForQuery()),
+    answered(done('DROP TABLE')),
+  ]
+
+  test.each(['9.6.24', '13.4'])('a server of version %s takes it for data, and reads on', (version) => {
+    expect(briefs(talk(copying(version)))).toEqual([
+      'error COPY t FROM STDIN',
+      'unknown DROP TABLE a after_copy_failure',
+    ])
+  })
+
+  test('a server of version 14 does not', () => {
+    expect(briefs(talk(copying('14.0')))).toEqual(['error COPY t FROM STDIN'])
+  })
+
+  test('sent along with the log-in, to a server of which nothing is known', () => {
+    const events = hold([
+      sent(STARTUP, f.query('COPY t FROM STDIN'), f.terminate(), f.query('DROP TABLE a')),
+    ])
+    expect(briefs(events)).toEqual(['unknown COPY t FROM STDIN', 'unknown DROP TABLE a'])
+  })
+})
+
 test('20 malformed Binds, then a SELECT', () => {
   const broken = message('B', Buffer.concat([cstring(''), cstring('s'), int16(1), int16(9), int16(3)]))
   const bindsOf = repeat(20, () => Buffer.concat([broken, f.sync()]))
