@@ -35,6 +35,13 @@ export const isDump = (code: number): boolean =>
 /** A packet of this length is continued by the next. */
 export const WHOLE = 0xff_ffff
 
+/** Body of a command: its bytes from the code on, borrowed. */
+export interface CommandBody {
+  readonly bytes: Bytes
+  readonly start: number
+  readonly end: number
+}
+
 /** Follows the bytes of a payload beyond those that are kept. */
 export interface LongBody {
   add(bytes: Bytes, start: number, end: number): void

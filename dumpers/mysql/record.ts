@@ -1,18 +1,12 @@
 /** The record of a command that the server has come to. */
-import type { Bytes } from '../../src/flow.ts'
-import type { Command } from './commands.ts'
+import type { Command, CommandBody } from './commands.ts'
 import { Execution, type Protocol } from './execution.ts'
 import type { MysqlState } from './state.ts'
 
+export type { CommandBody }
+
 /** Most bytes of an undecodable body that its record shows. */
 const MAX_BODY_HEX = 1024
-
-/** Body of a command: its bytes from the code on, borrowed. */
-export interface CommandBody {
-  readonly bytes: Bytes
-  readonly start: number
-  readonly end: number
-}
 
 const hexOf = ({ bytes, start, end }: CommandBody): string =>
   `\\x${bytes.toString('hex', Math.min(start + 1, end), Math.min(end, start + 1 + MAX_BODY_HEX))}`

@@ -103,7 +103,10 @@ const hold = (
   midway = false,
 ): void => {
   const budget = { limit: seed % 2 === 0 ? 1_000_000 : 10_000, used: 0 }
-  const session = new MysqlSession(openContext({ limits: LIMITS, budget, detail, link: openLink() }))
+  const intents = seed % 3 > 0
+  const session = new MysqlSession(
+    openContext({ limits: LIMITS, budget, detail, link: openLink(), intents }),
+  )
   const random = seededRandom(seed)
   const events: AuditEvent[] = []
   let now = 1
@@ -113,6 +116,7 @@ const hold = (
     else {
       for (const chunk of splitRandomly(step.bytes, random)) {
         events.push(...session.feed(step.from, chunk, now++))
+        if (seed % 3 > 1) session.sent(now)
         if (budget.used > MOST_HELD) expect.fail(`${budget.used} bytes held`)
       }
     }
@@ -132,6 +136,21 @@ const hold = (
   }
   const numbers = events.flatMap((event) => (event.event === 'statement' ? [event.stmt_seq] : []))
   expect(new Set(numbers).size).toBe(numbers.length)
+  expectSettled(events, sent)
+}
+
+/** What was told of commands before they were sent on: each was sent, and is over. */
+const expectSettled = (events: readonly AuditEvent[], sent: Bytes | undefined): void => {
+  const open = new Set<number>()
+  for (const event of events) {
+    if (event.event === 'intent' && event.statement !== undefined) {
+      open.add(event.token)
+      expectReadable(event.statement)
+      if (sent !== undefined) expectSent(event.statement, sent)
+    } else if (event.event === 'statement') open.delete(event.stmt_seq)
+    else if (event.event === 'intent.over') expect(open.delete(event.token)).toBe(true)
+  }
+  expect([...open]).toEqual([])
 }
 
 const direction = fc.constantFrom<Direction>('frontend', 'backend')

@@ -1,13 +1,23 @@
 /** What is told of commands before they are sent on: when, by which number, and what of them is known. */
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { CLIENT_COMPRESS, COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
+import { COM, TYPE } from '../../../dumpers/mysql/capabilities.ts'
 import { MysqlSession } from '../../../dumpers/mysql/session.ts'
-import type { AuditEvent, Intent } from '../../../src/event.ts'
-import type { Bytes, Direction } from '../../../src/flow.ts'
-import type { SessionLimits } from '../../../src/session.ts'
+import type { AuditEvent } from '../../../src/event.ts'
+import type { Bytes } from '../../../src/flow.ts'
 import { canonical, openContext, type Plain, type Turn } from '../../support/canonical.ts'
-import { LOGIN, loginOf, MODERN, packets } from '../../support/my-conversation.ts'
+import { LOGIN, packets } from '../../support/my-conversation.ts'
+import {
+  briefs,
+  COMPRESSED,
+  intentsIn,
+  kinds,
+  open,
+  overs,
+  recordsIn,
+  WHOLE,
+  whole,
+} from '../../support/my-intents.ts'
 import {
   backend as b,
   command,
@@ -17,58 +27,10 @@ import {
   packet,
   prepared,
   resultSet,
-  SERVERS,
   stringParam,
 } from '../../support/my-wire.ts'
 
-const COMPRESSED = loginOf({ flags: MODERN | CLIENT_COMPRESS })
 const OK = packets(1, b.ok())
-/** A packet of the greatest length, behind which another one goes on. */
-const WHOLE = 0xff_ffff
-const whole = (payload: Bytes): Bytes => Buffer.concat([Buffer.from([255, 255, 255, 0]), payload])
-
-/** A session behind that log-in, whose clock goes by one for each chunk. */
-const open = (login: readonly Turn[] = LOGIN, limits: Partial<SessionLimits> = {}) => {
-  const session = new MysqlSession(openContext({ intents: true, limits }))
-  let now = 0
-  const feed = (from: Direction, bytes: Bytes) => session.feed(from, bytes, ++now)
-  for (const turn of login) if ('bytes' in turn) feed(turn.from, turn.bytes)
-  return {
-    session,
-    client: (...bytes: readonly Bytes[]) => feed('frontend', Buffer.concat(bytes)),
-    server: (...bytes: readonly Bytes[]) => feed('backend', Buffer.concat(bytes)),
-    sent: (at = now) => session.sent(at),
-    close: () => session.close(++now),
-    tick: (by: number) => {
-      now += by
-    },
-  }
-}
-
-const intentsIn = (events: readonly AuditEvent[]): Intent[] =>
-  events.filter((event): event is Intent => event.event === 'intent')
-
-/** An intent in few words: its token, number, what it runs. */
-const brief = ({ token, statement }: Intent): string => {
-  if (statement === undefined) return `${token}`
-  const { stmt_seq, text, command: name, values, rows, reason, malformed } = canonical(statement)
-  const parts = [token, `#${stmt_seq ?? '?'}`, name, typeof text === 'string' ? text : undefined]
-  return [
-    ...parts,
-    values && JSON.stringify(values),
-    rows && JSON.stringify(rows),
-    reason,
-    malformed && 'malformed',
-  ]
-    .filter((part) => part !== undefined && part !== false)
-    .join(' ')
-}
-const briefs = (events: readonly AuditEvent[]): string[] => intentsIn(events).map(brief)
-const kinds = (events: readonly AuditEvent[]): string[] => events.map(({ event }) => event)
-const overs = (events: readonly AuditEvent[]): number[] =>
-  events.flatMap((event) => (event.event === 'intent.over' ? [event.token] : []))
-const recordsIn = (events: readonly AuditEvent[]): Plain[] =>
-  events.filter(({ event }) => event === 'statement').map((event) => canonical(event))
 
 describe('a command alone', () => {
   const LONG = 'x'.repeat(70_000)
@@ -428,69 +390,5 @@ describe('what is sent on', () => {
     client(query.subarray(0, 6))
     client(query.subarray(6), f.query('do 2'))
     expect(session.heldFrom).toBe(0)
-  })
-})
-
-describe('a refusal', () => {
-  const refusal = { reason: 'log_blocked', message: 'the log cannot be written' }
-  const error = (seq: number, is41 = true): Bytes =>
-    packet(seq, b.err(1105, refusal.message, is41 ? 'HY000' : null))
-
-  test('of a command that waits, and of the next one', () => {
-    const { client, session, server, sent } = open()
-    expect(session.refusal(refusal)).toEqual(error(1))
-    client(f.query('do 1'))
-    expect(session.refusal(refusal)).toEqual(error(1))
-    sent()
-    expect(session.refusal(refusal)).toBeUndefined()
-    server(OK)
-    expect(session.refusal(refusal)).toEqual(error(1))
-  })
-
-  test('is not said in the midst of a reply', () => {
-    const { client, session, server, sent } = open()
-    client(f.query('select 1'))
-    sent()
-    const rows = packets(1, ...resultSet(['a'], [b.textRow(['1'])]))
-    for (let at = 0; at < rows.length; at++) {
-      expect(session.refusal(refusal)).toBeUndefined()
-      server(rows.subarray(at, at + 1))
-    }
-    expect(session.refusal(refusal)).toEqual(error(1))
-  })
-
-  test('of a command of several packets, or a part of it', () => {
-    const { client, session } = open(LOGIN, { maxQueryBytes: 100 })
-    client(whole(Buffer.alloc(WHOLE, '\x03')))
-    expect(session.refusal(refusal)).toEqual(error(1))
-    client(packet(1, Buffer.from('x')))
-    expect(session.refusal(refusal)).toEqual(error(2))
-  })
-
-  test('compressed, is in a frame', () => {
-    const { client, session } = open(COMPRESSED)
-    client(compressed(0, f.query('do 1')))
-    const refused = session.refusal(refusal) as Bytes
-    expect(refused.readUIntLE(0, 3)).toBe(refused.length - 7)
-    expect([refused[3], refused.readUIntLE(4, 3)]).toEqual([1, 0])
-    expect(refused.subarray(7)).toEqual(error(1))
-  })
-
-  test('in the log-in', () => {
-    const [greeting, response] = LOGIN as [Turn, Turn]
-    expect(open([]).session.refusal(refusal)).toEqual(error(0, false))
-    const { session, server, client } = open([greeting, response])
-    expect(session.refusal(refusal)).toEqual(error(2))
-    server(packets(2, b.authSwitch()))
-    client(f.authResponse(3))
-    expect(session.refusal(refusal)).toEqual(error(4))
-    server(packets(4, b.ok()).subarray(0, 5))
-    expect(session.refusal(refusal)).toBeUndefined()
-  })
-
-  test('is none where TLS is spoken', () => {
-    const { session, client } = open([{ from: 'backend', bytes: packets(0, b.greeting(SERVERS.mysql80)) }])
-    client(f.sslRequest())
-    expect(session.refusal(refusal)).toBeUndefined()
   })
 })
