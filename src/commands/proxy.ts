@@ -229,9 +229,9 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
     await audit.opened
     proxy = new RunningProxy(config, opened, audit, promise)
     const { guarantee, onFailure: on_failure, onUndecodable: on_undecodable } = promise
-    const promised = { detail: config.dumpLog.detail, guarantee, on_failure, on_undecodable }
-    const facts = startFacts(config, audit.keyId)
-    proxy.tell('audit.start', { ...promised, listeners: listeners.length, ...facts })
+    const { detail } = config.dumpLog
+    const facts = { listeners: listeners.length, ...startFacts(config, audit.keyId) }
+    proxy.tell('audit.start', { detail, guarantee, on_failure, on_undecodable, ...facts })
     signals = options.signals ?? watchSignals(() => proxy?.reopen())
     reason = await serve(proxy, listeners, addresses, signals, options.onListening)
     return 0

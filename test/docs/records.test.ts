@@ -58,7 +58,15 @@ const life = sources.flatMap((source) => {
     [...(a ?? b ?? '').matchAll(/(?:^|[{,\n])\s*(\w+)(?=[:,\s])/g)].map(([, key]) => key as string),
   )
 })
-const LIFE = ['prev_file', 'lost_records', 'delete_reason', 'reason', 'guarantee']
+const LIFE = [
+  'prev_file',
+  'lost_records',
+  'delete_reason',
+  'reason',
+  'guarantee',
+  'on_failure',
+  'on_undecodable',
+]
 
 describe('docs/records.md', () => {
   test('the scan of the sources finds what it looks for', () => {
