@@ -17,30 +17,21 @@ import { showAddress } from './address.ts'
 import type { Kept, ListenerContext } from './context.ts'
 import { Deadlines, NEVER } from './deadlines.ts'
 import { Dialogue, opposite, type Stage } from './dialogue.ts'
+import { Early } from './early.ts'
 import { type Cause, dialReason, Ending, passReset, wordOf } from './ending.ts'
 import { dialledFacts, firstFacts } from './facts.ts'
-import { GatedLane, type Keeper } from './gate.ts'
+import { GatedLane } from './gate.ts'
+import { Hold } from './hold.ts'
 import { dial, giveBack, HIGH_WATER, type Inlet } from './inlet.ts'
+import { AFTER_SERVER_MS, LINGER_MS, MOST_POSTPONED, MOST_UNRESOLVED, REFUSING_MS } from './limits.ts'
 import { type AnyLane, type Counts, Lane } from './pipe.ts'
 import { Postponed } from './postponed.ts'
 import { type ProxyHeaderReader, readProxyHeader } from './proxy-header-reader.ts'
 import { LOG_BLOCKED, REFUSALS, type Verdict } from './verdict.ts'
 
-/** What an unreached server has yet to be sent; past it the client is not read. */
-const MOST_EARLY = 64 * 1024
-/** What a handshake may hold whose meaning awaits the server's answer; past it the client is not read. */
-const MOST_UNRESOLVED = 64 * 1024
-/** What a server may say before its client's PROXY header has come; past it the server is not read. */
-const MOST_POSTPONED = 64 * 1024
-/** How long a client that was told the end may take to leave, and one whose server left. */
-const LINGER_MS = 5_000
-const AFTER_SERVER_MS = 60_000
-/** How long a client may take to understand a refusal, where there is no login timeout. */
-const REFUSING_MS = 60_000
-
 type Phase = 'header' | 'dialogue' | 'relay' | 'refusing' | 'closing'
 
-export class Connection implements Stage, Kept, Keeper {
+export class Connection implements Stage, Kept {
   readonly #context: ListenerContext
   readonly #client: Inlet
   readonly #counts: Counts = { frontend: 0, backend: 0 }
@@ -55,8 +46,7 @@ export class Connection implements Stage, Kept, Keeper {
   #dialogue: Dialogue | undefined
   /** a PROXY header that is passed on */
   #header: Bytes | undefined
-  #early: Bytes[] = []
-  #earlyBytes = 0
+  readonly #early = new Early()
   /** why the client is turned away, once it understands */
   #refusal: Refusal = LOG_BLOCKED
   #isReplaying = false
@@ -66,10 +56,12 @@ export class Connection implements Stage, Kept, Keeper {
   #clientEnded = false
   #openSockets = 1
   readonly #by: Deadlines
+  readonly #hold: Hold
 
   constructor(context: ListenerContext, client: Inlet, verdict: Verdict) {
     const { options, clock } = context
     this.#by = new Deadlines(clock, () => context.watch(this))
+    this.#hold = new Hold(context, this.#by, (refusal) => this.#cutOff(refusal))
     this.#context = context
     this.#client = client
     this.#facts = firstFacts(context, client.socket)
@@ -91,7 +83,7 @@ export class Connection implements Stage, Kept, Keeper {
   sweep(now: number): boolean {
     const by = this.#by
     if (now >= by.leave) this.#destroy()
-    else if (now >= by.block) this.#timedOut()
+    else if (now >= by.block) this.#hold.timedOut()
     else if (this.#phase === 'relay' && this.#observer?.loggedIn !== false) by.login = NEVER
     else if (now >= by.login) this.terminate('login_timeout')
     else if (now >= by.dial) {
@@ -194,9 +186,7 @@ export class Connection implements Stage, Kept, Keeper {
     this.#facts = dialledFacts(this.#facts, server.socket)
     this.#observer?.dialled(this.#facts, this.#context.clock.now())
     if (this.#header) server.socket.write(this.#header)
-    for (const bytes of this.#early) server.socket.write(bytes)
-    this.#early = []
-    this.#earlyBytes = 0
+    this.#early.sendTo(server.socket)
     if (!this.#postponed) this.#lane?.open(server)
     if (this.#phase === 'dialogue' && this.#dialogue?.done) this.#relay(server)
     else this.#client.resume()
@@ -221,14 +211,8 @@ export class Connection implements Stage, Kept, Keeper {
   get #lane(): GatedLane | undefined {
     const { turn, clock } = this.#context
     if (!turn) return undefined
-    const observer = this.#observer as FlowObserver
-    this.#gated ??= new GatedLane(this.#client, {
-      observer,
-      clock,
-      counts: this.#counts,
-      turn,
-      keeper: this,
-    })
+    const common = { observer: this.#observer as FlowObserver, clock, counts: this.#counts }
+    this.#gated ??= new GatedLane(this.#client, { ...common, turn, keeper: this.#hold })
     return this.#gated
   }
 
@@ -250,8 +234,8 @@ export class Connection implements Stage, Kept, Keeper {
   /** Is the client read on before the relay? */
   #takesMore(): boolean {
     const unresolved = this.#dialogue?.unresolved ?? 0
-    const isRoom = this.#earlyBytes < MOST_EARLY && unresolved < MOST_UNRESOLVED && !this.#gated?.isFull
-    return isRoom && this.#client.socket.writableLength < HIGH_WATER
+    const isFull = this.#early.isFull || this.#gated?.isFull === true
+    return !isFull && unresolved < MOST_UNRESOLVED && this.#client.socket.writableLength < HIGH_WATER
   }
 
   #onBackend(chunk: Bytes, loan: Buffer | undefined): boolean {
@@ -288,10 +272,7 @@ export class Connection implements Stage, Kept, Keeper {
   send(to: Direction, bytes: Bytes): void {
     if (to === 'frontend') this.#client.socket.write(bytes)
     else if (this.#connected) this.#server?.socket.write(bytes)
-    else if (this.#phase === 'dialogue') {
-      this.#early.push(bytes)
-      this.#earlyBytes += bytes.length
-    }
+    else if (this.#phase === 'dialogue') this.#early.add(bytes)
   }
 
   show(from: Direction, bytes: Bytes): void {
@@ -306,11 +287,8 @@ export class Connection implements Stage, Kept, Keeper {
   }
 
   broken(error: unknown): void {
-    const { conn_id } = this.#facts
-    this.#context.log.error(
-      { err: error, conn_id },
-      'handshake failed: its bytes are passed on as they are',
-    )
+    const fields = { err: error, conn_id: this.#facts.conn_id }
+    this.#context.log.error(fields, 'handshake failed: its bytes are passed on as they are')
   }
 
   // ---- refusals
@@ -350,7 +328,7 @@ export class Connection implements Stage, Kept, Keeper {
     const dialogue = this.#newDialogue('refuse')
     this.#dialogue = dialogue
     this.#isReplaying = true
-    const early = this.#gated?.drop() ?? this.#early
+    const early = this.#gated?.drop() ?? this.#early.drop()
     for (const bytes of early) if (this.#phase === 'refusing') dialogue.feed('frontend', bytes)
     this.#isReplaying = false
   }
@@ -380,7 +358,7 @@ export class Connection implements Stage, Kept, Keeper {
   /** The last bytes for the client; then it is listened to until it goes, or a reset would eat them. */
   #leave(bytes: Bytes | undefined): void {
     this.#phase = 'closing'
-    this.#early = []
+    this.#early.drop()
     this.#gated?.drop()
     this.#server?.socket.destroy()
     this.#context.turnAway(this)
@@ -389,27 +367,8 @@ export class Connection implements Stage, Kept, Keeper {
     this.#by.leaveIn(LINGER_MS)
   }
 
-  // ---- what waits for the log
-
-  held(): void {
-    const { held, options } = this.#context
-    held.now++
-    held.total++
-    this.#by.set('block', options.blockTimeout ?? 0)
-  }
-
-  released(): void {
-    this.#context.held.now--
-    this.#by.block = NEVER
-  }
-
-  #timedOut(): void {
-    this.#context.held.timedOut++
-    this.refused(LOG_BLOCKED)
-  }
-
   /** Ends a session that was let in: nothing more is sent to its server, which is left at once. */
-  refused(refusal: Refusal): void {
+  #cutOff(refusal: Refusal): void {
     this.#gated?.shut()
     this.#ending.insist('proxy', refusal.reason)
     const words = this.#observer?.refusal?.(refusal)
