@@ -84,6 +84,7 @@ export const closeCommands = (state: MysqlState, isEnd = false): void => {
 export const tellOpen = (state: MysqlState, since: Micros): void => {
   const { head } = state.queue
   const execution = head?.begun ? head.execution : undefined
-  if (head === undefined || head.at > since || execution === undefined) return
+  if (head === undefined || execution === undefined || isUnsent(state, head)) return
+  if ((head.sent || head.at) > since) return
   if (state.trial === undefined) state.writeOpen(execution)
 }

@@ -97,7 +97,7 @@ const refuseCommand = (
   { frontend, backend }: Wires,
 ): Bytes | undefined => {
   const { head } = queue
-  const isLost = backend.stopped || frontend.stopped || uncertain !== undefined || trial !== undefined
+  const isLost = backend.stopped || uncertain !== undefined || trial !== undefined
   if (isLost || backend.midFrame) return undefined
   if (head !== undefined && (head.answered || head.sent !== 0)) return undefined
   const next = frontend.midPacket ? frontend.lastSeq + 1 : 1

@@ -60,6 +60,13 @@ describe('a refusal', () => {
     expect(refused.subarray(7)).toEqual(error(1))
   })
 
+  test('of a frame that nobody can read', () => {
+    const { client, session } = open(COMPRESSED)
+    client(Buffer.concat([Buffer.from([4, 0, 0, 0, 9, 0, 0]), Buffer.from('none')]))
+    const refused = session.refusal({ reason: 'undecodable', message: 'no' }) as Bytes
+    expect([refused[3], refused.subarray(7)]).toEqual([1, packet(1, b.err(1835, 'no'))])
+  })
+
   test('in the log-in', () => {
     const [greeting, response] = LOGIN as [Turn, Turn]
     expect(open([]).session.refusal(refusal)).toEqual(error(0, false))

@@ -332,6 +332,15 @@ describe('what is sent on', () => {
     expect(recordsIn(server(OK))[0]).toMatchObject({ at: 4, gate_wait_us: 100, duration_us: 10 })
   })
 
+  test('runs from there on', () => {
+    const { client, session, sent } = open()
+    client(f.query('do 1'))
+    expect(session.stillOpen(100)).toEqual([])
+    sent(50)
+    expect(session.stillOpen(49)).toEqual([])
+    expect(kinds(session.stillOpen(50))).toEqual(['statement.open'])
+  })
+
   test('each for itself, where they wait for one another', () => {
     const { client, server, sent, tick } = open()
     client(f.query('do 1'), f.prepare('do 2'))
