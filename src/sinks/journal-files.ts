@@ -64,6 +64,7 @@ export interface JournalFilesOptions {
   readonly isSynced: boolean
   readonly write?: WriteAt | undefined
   readonly sync?: Sync | undefined
+  readonly syncNow?: ((fd: number) => void) | undefined
 }
 
 /** An intent whose record is not known to be in the log. Those that are needed make a ring. */
@@ -108,7 +109,6 @@ export class JournalFiles {
   #used = 0
   #frame = -1
   #limit: number
-  /** a write failed: what is in the file behind the last frame is not known */
   #mustTurn = false
   /** the epoch's beginning is on stable storage */
   #isBegunSafely = true
@@ -140,6 +140,11 @@ export class JournalFiles {
   /** Is there something that is not written? */
   get isPending(): boolean {
     return this.#frame >= 0 || this.#mustTurn
+  }
+
+  /** A write failed: what is in the file behind its last frame is not known, and a new epoch is due. */
+  get mustTurn(): boolean {
+    return this.#mustTurn
   }
 
   /** Is the file that is being written nearly full? */
@@ -287,6 +292,8 @@ export class JournalFiles {
     if (isSynced && !this.#isBegunSafely && !this.#mustTurn) this.#syncNow()
     const target = (isSynced && !this.#isBegunSafely) === (this.#current === 0) ? 0 : 1
     const segment = this.#segments[target]
+    if (target === this.#current && this.#syncing === segment.fd)
+      throw new Error('fdatasync has not ended, and what it is for may not be overwritten')
     this.#epoch++
     const first = FRAME_HEADER + this.#owner.length
     let end = first
@@ -309,7 +316,8 @@ export class JournalFiles {
 
   #syncNow(): void {
     this.#mustTurn = true
-    fdatasyncSync(this.#segment.fd)
+    const { syncNow = fdatasyncSync } = this.#options
+    syncNow(this.#segment.fd)
     this.#mustTurn = false
     this.#isBegunSafely = true
   }

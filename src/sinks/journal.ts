@@ -10,7 +10,7 @@ import { GO, type LogGate, type Ticket, type Wait } from '../flow.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { failure, noPlace } from './file-options.ts'
 import { type JournalEncoder, JournalFiles, type Live, type Sync, type WriteAt } from './journal-files.ts'
-import { HEARTBEAT_MS, ownIdentity } from './owner.ts'
+import { HEARTBEAT_MS, type Identity, ownIdentity } from './owner.ts'
 import { Trouble } from './trouble.ts'
 
 /** What the journal asks of the log's writer. */
@@ -47,6 +47,9 @@ export interface JournalOptions {
   /** the system calls, for tests */
   readonly write?: WriteAt
   readonly sync?: Sync
+  readonly syncNow?: (fd: number) => void
+  /** the process that the journal names, for tests */
+  readonly identity?: Identity
 }
 
 const SEGMENT_BYTES = 1 << 20
@@ -182,12 +185,13 @@ export class Journal implements Intents {
     try {
       this.#files = new JournalFiles({
         stem: log.stem,
-        owner: { identity: ownIdentity(), guarantee },
+        owner: { identity: options.identity ?? ownIdentity(), guarantee },
         encoder,
         segmentBytes: options.segmentBytes ?? (this.#isSynced ? SEGMENT_BYTES_SYNCED : SEGMENT_BYTES),
         isSynced: this.#isSynced,
         write: options.write,
         sync: options.sync,
+        syncNow: options.syncNow,
       })
     } catch (error) {
       throw noPlace(log.stem, error)
@@ -301,15 +305,22 @@ export class Journal implements Intents {
       const batches = this.#syncing ?? []
       this.#syncing = undefined
       if (error === null) {
-        this.#trouble.over()
         for (const batch of batches) batch.ready()
-        if (this.#unsynced.length > 0 && !this.#isClosed) this.#sync()
+        this.#goOn()
         return
       }
       if (this.#blocks) this.#unsynced.unshift(...batches)
       else for (const batch of [...batches, ...this.#unsynced.splice(0)]) batch.ready()
       if (!this.#isClosed) this.#failed(error)
     })
+  }
+
+  /** After an fdatasync: what came meanwhile. */
+  #goOn(): void {
+    // a write that failed meanwhile is tried again in its time, and may have spoilt what is not synchronized
+    if (this.#isClosed || this.#files.mustTurn) return
+    if (this.#unsynced.length > 0) this.#sync()
+    else if (this.#trouble.over()) this.#proceed()
   }
 
   /** Says in the next frame which intents' records are in the log. */
