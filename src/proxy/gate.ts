@@ -113,7 +113,8 @@ export class GatedLane implements Due {
     const passing: Passing = { chunk, loan, at, ticket: undefined, sent: 0 }
     this.#passing.push(passing)
     this.#bytes += chunk.length
-    if (!this.#isHeld) this.#offer(passing)
+    // Behind others that are still to be offered it is offered with them.
+    if (!this.#isHeld && this.#offered === this.#passing.length - 1) this.#offer(passing)
     if (this.isFull) this.#isStopped = true
   }
 
@@ -143,6 +144,11 @@ export class GatedLane implements Due {
     return ticket
   }
 
+  offer(): void {
+    if (this.#isHeld) return
+    while (this.#offered < this.#passing.length) this.#offer(this.#passing[this.#offered] as Passing)
+  }
+
   pump(at: Micros): void {
     if (this.#isHeld || this.#isDropped) return
     for (let next = this.#passing[0]; next?.ticket !== undefined; next = this.#passing[0]) {
@@ -162,7 +168,8 @@ export class GatedLane implements Due {
       this.#isUntold = false
       this.#options.observer.sent?.(at)
     }
-    while (this.#offered < this.#passing.length) this.#offer(this.#passing[this.#offered] as Passing)
+    // Not now: this may be the log's own call, amid its work.
+    if (this.#offered < this.#passing.length) this.#options.turn.await(this)
     if (this.#isEnding && this.#passing.length === 0) this.#target?.socket.end()
     else this.#goOn()
   }

@@ -11,6 +11,8 @@ import type { Gather } from './gather.ts'
 export interface Due {
   /** is it in the list of this turn? Kept by {@link Turn} */
   isDue: boolean
+  /** Offers to be shown what it could not show before. */
+  offer(): void
   /** All was shown and settled: what may go on goes on. */
   pump(at: Micros): void
 }
@@ -45,6 +47,7 @@ export class Turn {
     this.#due = this.#next
     this.#next = due
     this.#isAwaited = false
+    for (let i = 0; i < due.length; i++) (due[i] as Due).offer()
     this.gather.show()
     this.#gate.settle()
     const at = this.#clock.now()

@@ -24,12 +24,18 @@ export class FakeLog implements LogGate {
     return this.#taken.length + this.#waiting.length
   }
 
+  /** is one of its calls back under way? Then it takes nothing */
+  #isCalling = false
+
   /** All that was settled is written; or so many of it. */
   write(count = this.#waiting.length): void {
+    this.#isCalling = true
     for (const entry of this.#waiting.splice(0, count)) entry.write()
+    this.#isCalling = false
   }
 
   take(): Entry {
+    if (this.#isCalling) throw new Error('shown amid the work of the log')
     const entry = new Entry()
     this.#taken.push(entry)
     return entry
