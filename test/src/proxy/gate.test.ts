@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { mysql } from '../../../dumpers/mysql/index.ts'
+import { pg } from '../../../dumpers/pg/index.ts'
 import type { ListenerDeps, ListenerOptions } from '../../../src/proxy/context.ts'
 import { DIALECT } from './lines.ts'
 import { Auditor, FakeLog } from './log.ts'
@@ -390,5 +392,63 @@ describe('while the log is blocked', () => {
     log.isBlocked = false
     log.settle()
     expect(String(await read(server, 4))).toBe('!run')
+  })
+})
+
+describe('the dialects themselves, while the log is blocked', () => {
+  const STARTUP = Buffer.from('0000001b000300007573657200616c6963650000000000000000', 'hex')
+  /** CancelRequest: int32 16, int32 80877102, int32 process id, int32 key */
+  const CANCEL = Buffer.from('0000001004d2162e0000002a00000539', 'hex')
+  /** SSLRequest: int32 8, int32 80877103 */
+  const SSL = Buffer.from('0000000804d2162f', 'hex')
+
+  beforeEach(() => {
+    log.isBlocked = true
+  })
+
+  test('PostgreSQL: FATAL once the startup message is complete, also behind a request for TLS', async () => {
+    await listen({}, { dialect: pg })
+    const client = await stage.client()
+    client.write(SSL)
+    expect(String(await read(client, 1))).toBe('N')
+    const startup = Buffer.concat([Buffer.from([0, 0, 0, STARTUP.length]), STARTUP.subarray(4)])
+    client.write(startup.subarray(0, 10))
+    await turns(5)
+    expect(client.readableLength).toBe(0)
+    client.write(startup.subarray(10))
+    const words = String(await readAll(client))
+    expect(words).toMatch(/^E.*FATAL.*the audit log cannot be written\0\0$/s)
+    client.end()
+    const flow = await stage.flow()
+    expect(await flow.over).toMatchObject({ by: 'proxy', reason: 'log_blocked' })
+    expect(flow.dials).toBe(0)
+  })
+
+  test.each([[CANCEL], [Buffer.concat([SSL, CANCEL])]])(
+    'PostgreSQL: a CancelRequest passes',
+    async (bytes) => {
+      await listen({}, { dialect: pg })
+      const client = await stage.client()
+      client.end(bytes)
+      const server = await stage.backend.next()
+      expect((await readAll(server)).equals(CANCEL)).toBe(true)
+      server.end()
+      client.resume()
+      const flow = await stage.flow()
+      expect(await flow.over).toMatchObject({ by: 'client', reason: 'closed' })
+      expect(flow.dials).toBe(1)
+    },
+  )
+
+  test('MySQL: an ERR packet in place of the greeting', async () => {
+    await listen({}, { dialect: mysql })
+    const client = await stage.client()
+    const words = await readAll(client)
+    expect([...words.subarray(0, 5)]).toEqual([words.length - 4, 0, 0, 0, 0xff])
+    expect(String(words.subarray(7))).toBe('the audit log cannot be written')
+    client.end()
+    const flow = await stage.flow()
+    expect(await flow.over).toMatchObject({ by: 'proxy', reason: 'log_blocked' })
+    expect(flow.dials).toBe(0)
   })
 })
