@@ -12,7 +12,7 @@ import type { Execution } from './execution.ts'
 import { tellKill } from './kill.ts'
 import { type Meaning, meaningOfExecute, meaningsOf } from './meaning.ts'
 import { type CommandBody, markMalformed, numberOf, openExecution } from './record.ts'
-import type { IntentLog, MysqlState } from './state.ts'
+import type { MysqlState } from './state.ts'
 import { Steps } from './steps.ts'
 import { newUser } from './user.ts'
 
@@ -24,18 +24,14 @@ const EMPTY_BODY: CommandBody = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 export const begin = (state: MysqlState, command: Command, body: CommandBody = EMPTY_BODY): void => {
   command.begun = true
   start(state, command, body)
-  if (state.intents !== undefined) tokenOver(state.intents, command)
+  // what was told of it before it had a number is over where it has no record of its own
+  if (command.token !== 0) state.intents?.over(command.token)
+  command.token = 0
 }
 
-/** What was told of it before it had a number is over where it gives no record of its own. */
-const tokenOver = (intents: IntentLog, command: Command): void => {
-  const { execution, code } = command
-  if (command.token !== 0) intents.over(command.token)
-  command.token = 0
-  if (execution === undefined || execution.token === 0 || !isUnanswered(code)) return
-  intents.over(execution.token)
-  execution.token = 0
-}
+/** Of one that nothing answers there is a record where replies are lost, and it did not wait. */
+const isRecorded = ({ uncertain, queue }: MysqlState, { code }: Command): boolean =>
+  !isUnanswered(code) || (uncertain !== undefined && queue.head === undefined)
 
 const start = (state: MysqlState, command: Command, body: CommandBody): void => {
   if (command.holed) {
@@ -45,7 +41,7 @@ const start = (state: MysqlState, command: Command, body: CommandBody): void => 
   if (command.placeholder && isAboutValues(command.code)) state.prepared.forget()
   if (state.mayBeAnswers) {
     if (!isClearlyCommand(state, command.code, body)) {
-      openExecution(state, command, 'command').reason ??= 'may_be_secret'
+      if (isRecorded(state, command)) openExecution(state, command, 'command').reason ??= 'may_be_secret'
       return
     }
     state.mayBeAnswers = false

@@ -128,17 +128,12 @@ const expectNoHoles = (fed: readonly Fed[]): void => {
   expect(sorted).toEqual(sorted.map((_, index) => index + 1))
 }
 
-const hold = (
-  turns: readonly Turn[],
-  seed: number,
-  limits: Partial<SessionLimits> = {},
-  holes = false,
-): void => {
+const hold = (turns: readonly Turn[], seed: number, limits: Partial<SessionLimits> = {}): void => {
   const isLossy = turns.some((turn) => 'lost' in turn)
   const fed = feed(turns, WHOLE, true, limits)
   expect(recordsOf(fed, false)).toEqual(recordsOf(feed(turns, WHOLE, false, limits), false))
   expectForetold(fed, isLossy)
-  if (!isLossy && !holes) expectNoHoles(fed)
+  if (!isLossy) expectNoHoles(fed)
   const random = seededRandom(seed)
   const cut = feed(turns, (bytes) => splitRandomly(bytes, random), true, limits)
   const plain = (given: readonly Fed[]) =>
@@ -176,7 +171,7 @@ describe('recorded conversations', { timeout: TIMEOUT }, () => {
           turns[at] = other
           turns[at + 1] = one
         }
-        hold(turns, seed, number % 2 === 0 ? SMALL : {}, true)
+        hold(turns, seed, number % 2 === 0 ? SMALL : {})
       }),
       runs(100),
     )
@@ -277,7 +272,7 @@ describe('commands in any order', { timeout: TIMEOUT }, () => {
             const { bytes } = one as { readonly bytes: Bytes }
             return { from: one.from, bytes: compressed(index & 3, bytes, size) }
           })
-          hold([...login, ...framed], seed, kept, true)
+          hold([...login, ...framed], seed, kept)
         },
       ),
       runs(200),
