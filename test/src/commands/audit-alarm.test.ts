@@ -9,6 +9,9 @@ import { SinkError } from '../../../src/errors.ts'
 import type { AuditEvent, FlowFacts } from '../../../src/event.ts'
 import { type Log, silentLog } from '../../../src/log.ts'
 
+/** A program takes its time to start on a busy machine. */
+const SOON = { timeout: 4000 }
+
 let dir: string
 let lines: string[]
 let now: number
@@ -45,10 +48,12 @@ describe('the audit alarm', () => {
     const alarm = openAuditAlarm(options(), log, () => now)
     const { onTrouble, onRecovered } = alarm.reports('file')
     onTrouble(new SinkError('write', 'dump.log: ENOSPC'))
-    await expect.poll(told).toEqual(['block: the audit log cannot be written (file): dump.log: ENOSPC'])
+    await expect
+      .poll(told, SOON)
+      .toEqual(['block: the audit log cannot be written (file): dump.log: ENOSPC'])
     now = 12_345
     onTrouble(new SinkError('full', 'the oldest are dropped'))
-    await expect.poll(() => told()[1]).toBe('loss: the oldest are dropped')
+    await expect.poll(() => told()[1], SOON).toBe('loss: the oldest are dropped')
     onRecovered(7)
     await alarm.close()
     expect(told().slice(2).sort()).toEqual([

@@ -6,6 +6,9 @@ import type { SinkError } from '../../../src/errors.ts'
 import { Alerts } from '../../../src/sinks/alert.ts'
 import { FakeClock } from '../../support/log-files.ts'
 
+/** A program takes its time to start on a busy machine. */
+const SOON = { timeout: 4000 }
+
 let dir: string
 let clock: FakeClock
 let problems: SinkError[]
@@ -42,18 +45,20 @@ describe('alerts', () => {
   it('of a kind come at once, then together at the end of a minute', async () => {
     const alerts = alertsOf()
     alerts.tell('loss', 'one')
-    await expect.poll(told).toEqual(['2|loss|one'])
+    await expect.poll(told, SOON).toEqual(['2|loss|one'])
     for (const sentence of ['two', 'three', 'four']) alerts.tell('loss', sentence)
     alerts.tell('gap', 'other')
-    await expect.poll(told).toEqual(['2|loss|one', '2|gap|other'])
+    await expect.poll(told, SOON).toEqual(['2|loss|one', '2|gap|other'])
     clock.advance(59_999)
     alerts.tell('block', 'in between')
-    await expect.poll(() => told().length).toBe(3)
+    await expect.poll(() => told().length, SOON).toBe(3)
     clock.advance(1)
-    await expect.poll(() => told().slice(3)).toEqual(['2|loss|four (the latest of 3 since the last alert)'])
+    await expect
+      .poll(() => told().slice(3), SOON)
+      .toEqual(['2|loss|four (the latest of 3 since the last alert)'])
     alerts.tell('loss', 'five')
     clock.advance(60_000)
-    await expect.poll(() => told().slice(4)).toEqual(['2|loss|five'])
+    await expect.poll(() => told().slice(4), SOON).toEqual(['2|loss|five'])
     clock.advance(600_000)
     await alerts.close()
     expect(told()).toHaveLength(5)
@@ -65,7 +70,7 @@ describe('alerts', () => {
     alerts.tell('gap', 'second')
     alerts.tell('loss', 'third')
     alerts.tell('gap', 'fourth')
-    await expect.poll(told).toEqual(['2|space|first'])
+    await expect.poll(told, SOON).toEqual(['2|space|first'])
     writeFileSync(file('go'), '')
     await alerts.close()
     expect(told()).toEqual([
@@ -78,9 +83,9 @@ describe('alerts', () => {
   it('that rest are told at the end', async () => {
     const alerts = alertsOf()
     alerts.tell('block', 'on')
-    await expect.poll(told).toEqual(['2|block|on'])
+    await expect.poll(told, SOON).toEqual(['2|block|on'])
     alerts.tell('gap', 'other')
-    await expect.poll(() => told().length).toBe(2)
+    await expect.poll(() => told().length, SOON).toBe(2)
     alerts.tell('block', 'over')
     await alerts.close()
     alerts.tell('block', 'never')
@@ -89,7 +94,7 @@ describe('alerts', () => {
   })
 
   it('whose program fails, hangs or is not there are told as such, and others follow', async () => {
-    const alerts = alertsOf('case $1 in loss) exit 3;; gap) sleep 60;; esac', 1000)
+    const alerts = alertsOf('case $1 in loss) exit 3;; gap) sleep 60;; esac', 2000)
     alerts.tell('loss', 'a')
     alerts.tell('gap', 'b')
     alerts.tell('space', 'c')
@@ -104,7 +109,7 @@ describe('alerts', () => {
     await absent.close()
     expect(problems.map(({ code, message }) => `${code} ${message}`)).toEqual([
       expect.stringMatching(/^hook alert loss: hook .* exited with 3$/),
-      expect.stringMatching(/^hook alert gap: hook .* took longer than 1000 ms$/),
+      expect.stringMatching(/^hook alert gap: hook .* took longer than 2000 ms$/),
       expect.stringMatching(/^hook alert loss: .*ENOENT/),
     ])
   })
