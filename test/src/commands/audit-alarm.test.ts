@@ -90,7 +90,7 @@ describe('the audit alarm', () => {
     sink.emit(captured, { ...gap, gap_reason: 'mid-stream' })
     sink.emit(flow, { ...gap, gap_reason: 'framing', gap_bytes: 9, detail: 'a length of 0' })
     await expect
-      .poll(told)
+      .poll(told, SOON)
       .toEqual([
         'gap: traffic is not audited on connection C1 of 10.0.0.1:1: framing, 9 bytes: a length of 0',
       ])
@@ -104,7 +104,7 @@ describe('the audit alarm', () => {
     const alarm = openAuditAlarm({ ...options(), spaceLeft: 2 ** 60 }, log)
     alarm.begin()
     await expect
-      .poll(told)
+      .poll(told, SOON)
       .toEqual([
         expect.stringMatching(
           /^space: less than 1048576TiB is left for the audit log in DIR: \d+\.\d MiB$/,
