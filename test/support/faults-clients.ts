@@ -44,6 +44,8 @@ export interface FaultsServer {
   /** how clients are refused, and sessions ended, while the log is blocked; how those that cannot be decoded */
   readonly refused: string
   readonly undecodable: string
+  /** how often the server itself met bytes of no protocol, where it says so */
+  readonly complaints?: () => Promise<number>
   /** what a session sets so that it waits five seconds for a lock */
   readonly impatient: string
 }
@@ -120,6 +122,10 @@ export const pgFaults = async (server: Postgres): Promise<FaultsServer> => {
     cancelled: '57014',
     refused: '58030',
     undecodable: '08P01',
+    complaints: async () => {
+      const entries = await server.readLog()
+      return entries.filter(({ message }) => message?.startsWith('invalid message length')).length
+    },
     impatient: "SET lock_timeout = '5s'",
   }
 }
@@ -171,7 +177,7 @@ export const myFaults = async (server: MyServer): Promise<FaultsServer> => {
     sleep: 'SELECT SLEEP(60)',
     cancelled: '1317',
     refused: '1105',
-    undecodable: '1105',
+    undecodable: '1835',
     impatient: 'SET innodb_lock_wait_timeout = 5',
   }
 }
