@@ -8,7 +8,7 @@ import { GO, type LogGate, type Wait } from '../flow.ts'
 import type { Clock } from './clock.ts'
 
 export interface OutputGateOptions {
-  /** writes what waits, as far as that is possible; resolves when it is on stable storage, if that is asked */
+  /** writes what waits, as far as possible; resolves when it is on stable storage, if that is asked */
   readonly flush: () => Promise<void> | undefined
   /** the output cannot be written, or its reader has fallen behind */
   readonly isStuck: () => boolean
