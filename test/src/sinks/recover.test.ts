@@ -1,0 +1,351 @@
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEncoder } from '../../../src/audit/encode.ts'
+import type { FlowFacts, FlowIntents, Statement } from '../../../src/event.ts'
+import { type FileSink, type FileSinkOptions, openFileSink } from '../../../src/sinks/file.ts'
+import { type OpenJournal, openJournal } from '../../../src/sinks/journal.ts'
+import { readSegment } from '../../../src/sinks/journal-format.ts'
+import { ownIdentity } from '../../../src/sinks/owner.ts'
+
+type Format = 'json' | 'ltsv'
+const who = { dialect: 'postgresql' }
+/** of a machine that was started anew since */
+const GONE = { ...ownIdentity(), boot: 'an earlier one' }
+
+const statement = (seq: number): Statement => ({
+  event: 'statement',
+  at: Date.now() * 1000 + seq,
+  who,
+  stmt_seq: seq,
+  protocol: 'simple',
+  text: { text: `select ${seq}`, standardConformingStrings: true, dialect: 'postgresql' },
+  outcome: 'unknown',
+  recovered: true,
+})
+
+let root: string
+let dir: string
+let copies: number
+let closing: (() => Promise<void>)[]
+let told: string[]
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'querytap-recover-'))
+  dir = join(root, 'log')
+  mkdirSync(dir)
+  ;[copies, closing, told] = [0, [], []]
+})
+
+afterEach(async () => {
+  for (const close of closing) await close()
+  rmSync(root, { recursive: true, force: true })
+})
+
+const encoders = {
+  json: createEncoder({ format: 'json', host: 'h', timezone: 'utc', bindValues: 'full' }),
+  ltsv: createEncoder({ format: 'ltsv', host: 'h', timezone: 'utc', bindValues: 'full' }),
+}
+
+const openFile = (format: Format = 'json', options: Partial<FileSinkOptions> = {}): FileSink => {
+  const file = openFileSink({
+    ...{ dir, fileName: 'dump.log', rotateEnable: true, rotationTime: 'daily', timezone: 'utc' },
+    ...{ fileMode: 0o600, rotationSize: 0, retention: { count: 0, maxAgeMs: 0, maxTotal: 0 } },
+    ...{ compress: 'none', rotationHook: '', hookTimeoutMs: 0, bufferBytes: 1 << 20 },
+    encodeLife: (event) => encoders[format].encode(undefined, event),
+    onTrouble: ({ message }) => told.push(message),
+    onRecovered: () => undefined,
+    ...options,
+  })
+  closing.push(() => file.close())
+  return file
+}
+
+/** A process that is going to be killed. */
+class Victim {
+  readonly file: FileSink
+  readonly #format: Format
+  readonly #journal: OpenJournal
+  readonly #facts: FlowFacts
+  readonly #flow: FlowIntents
+
+  constructor(conn_id: string, format: Format = 'json', options: Partial<FileSinkOptions> = {}) {
+    this.#format = format
+    this.file = openFile(format, options)
+    this.#journal = openJournal({
+      ...{ log: this.file, encoder: encoders[format], mask: (event) => event, guarantee: 'written' },
+      ...{ onFailure: 'block', onTrouble: () => undefined, onRecovered: () => undefined, identity: GONE },
+      segmentBytes: 4096,
+    })
+    closing.push(async () => this.#journal.close())
+    this.#facts = { conn_id }
+    this.#flow = this.#journal.intents.open(this.#facts)
+  }
+
+  take(...numbers: readonly number[]): void {
+    for (const token of numbers)
+      this.#flow.take(this.#facts, { event: 'intent', at: 1, who, token, statement: statement(token) })
+    this.#journal.gate.settle()
+  }
+
+  /** The outcome of these is in the log. */
+  finish(...numbers: readonly number[]): void {
+    for (const seq of numbers) {
+      const event = { ...statement(seq), outcome: 'success', recovered: undefined } as const
+      this.file.append(encoders[this.#format].encode(this.#facts, event))
+      this.#flow.settled(seq)
+    }
+    this.file.flush()
+  }
+}
+
+/** kill -9: what is in the directory now, as of a process that is gone. */
+const crash = (): void => {
+  const next = join(root, `copy-${++copies}`)
+  cpSync(dir, next, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+  for (const name of readdirSync(next).filter((file) => file.endsWith('.owner'))) {
+    const holdings = JSON.parse(readFileSync(join(next, name), 'utf8'))
+    writeFileSync(join(next, name), JSON.stringify({ ...holdings, identity: GONE }))
+  }
+  for (const name of readdirSync(next).filter((file) => /\.(writer|lock)$/.test(file)))
+    writeFileSync(join(next, name), JSON.stringify(GONE))
+  dir = next
+}
+
+const journals = (): string[] => readdirSync(dir).filter((name) => name.includes('.journal-'))
+
+const lines = (): string[] =>
+  readdirSync(dir)
+    .filter((name) => /^dump\.log(\.|$)/.test(name) && !(name === 'dump.log' && isLink(name)))
+    .flatMap((name) => {
+      const bytes = readFileSync(join(dir, name))
+      const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString()
+      expect(text === '' || text.endsWith('\n'), `${name} ends in a whole line`).toBe(true)
+      return text.split('\n').slice(0, -1)
+    })
+const isLink = (name: string): boolean => readdirSync(dir).some((other) => other.startsWith(`${name}.2`))
+
+/** `3` of a statement whose outcome is known, `3?` of a recovered one. */
+const statements = (format: Format = 'json'): string[] =>
+  lines()
+    .map((line) => (format === 'json' ? JSON.parse(line) : fieldsOf(line)))
+    .filter(({ event }) => event === 'statement')
+    .map(({ stmt_seq, outcome, recovered }) => {
+      expect(outcome === 'unknown').toBe(String(recovered) === 'true')
+      return `${stmt_seq}${outcome === 'unknown' ? '?' : ''}`
+    })
+    .sort()
+
+const fieldsOf = (line: string): Record<string, string> =>
+  Object.fromEntries(line.split('\t').map((field) => field.split(/:(.*)/s).slice(0, 2)))
+
+const restart = async (
+  format: Format = 'json',
+  options: Partial<FileSinkOptions> = {},
+): Promise<FileSink> => {
+  const file = openFile(format, options)
+  await file.idle()
+  return file
+}
+
+describe('a start', () => {
+  it.each([
+    ['json', true],
+    ['json', false],
+    ['ltsv', true],
+    ['ltsv', false],
+  ] as const)(
+    'writes what the log does not tell of, once: %s, rotation %s',
+    async (format, rotateEnable) => {
+      const victim = new Victim('c1', format, { rotateEnable })
+      victim.take(1, 2, 3)
+      victim.finish(2)
+      victim.take(4)
+      crash()
+      const counts: number[][] = []
+      const file = await restart(format, { rotateEnable, onIntents: (...both) => counts.push(both) })
+      expect(statements(format)).toEqual(['1?', '2', '3?', '4?'])
+      expect(journals()).toEqual([])
+      expect(counts).toEqual([[3, 0]])
+      await file.close()
+      await restart(format, { rotateEnable })
+      expect(statements(format)).toEqual(['1?', '2', '3?', '4?'])
+    },
+  )
+
+  it('tells nothing twice of which the journal does not know yet that it is in the log', async () => {
+    const victim = new Victim('c1')
+    victim.take(1, 2)
+    victim.finish(1)
+    crash()
+    await restart()
+    expect(statements()).toEqual(['1', '2?'])
+  })
+
+  it('finds records in compressed files', async () => {
+    const victim = new Victim('c1', 'json', { compress: 'gzip' })
+    victim.take(1, 2)
+    victim.finish(1)
+    victim.file.reopen()
+    await victim.file.idle()
+    expect(readdirSync(dir).some((name) => name.endsWith('.gz'))).toBe(true)
+    crash()
+    await restart()
+    expect(statements()).toEqual(['1', '2?'])
+  })
+
+  it('does not bring back what retention has deleted', async () => {
+    const victim = new Victim('c1', 'json', { retention: { count: 1, maxAgeMs: 0, maxTotal: 0 } })
+    victim.take(1)
+    victim.finish(1)
+    victim.take(2)
+    for (const seq of [2, 3]) {
+      victim.file.reopen()
+      await victim.file.idle()
+      victim.finish(seq)
+    }
+    victim.file.reopen()
+    await victim.file.idle()
+    victim.take(4)
+    crash()
+    await restart()
+    expect(statements()).not.toContain('1?')
+    expect(statements()).toContain('4?')
+  })
+
+  it('takes the journals of several processes, not of one that lives', async () => {
+    new Victim('c1').take(1)
+    new Victim('c2').take(2)
+    crash()
+    const living = openFile()
+    const journal = openJournal({
+      ...{ log: living, encoder: encoders.json, mask: (event) => event, guarantee: 'written' },
+      ...{ onFailure: 'block', onTrouble: () => undefined, onRecovered: () => undefined },
+    })
+    await living.idle()
+    const flow = journal.intents.open({ conn_id: 'c3' })
+    flow.take({ conn_id: 'c3' }, { event: 'intent', at: 1, who, token: 3, statement: statement(3) })
+    journal.gate.settle()
+    expect(statements()).toEqual(['1?', '2?'])
+    await restart()
+    expect(statements()).toEqual(['1?', '2?'])
+    expect(journals()).toHaveLength(2)
+    await living.close()
+    journal.close()
+    expect(journals(), 'what it did not end is for the next start').toHaveLength(2)
+  })
+
+  it('ends well where the one before it was killed before the journal was gone', async () => {
+    new Victim('c1').take(1, 2)
+    crash()
+    const kept = journals().map((name) => [name, readFileSync(join(dir, name))] as const)
+    await restart()
+    for (const [name, bytes] of kept) writeFileSync(join(dir, name), bytes)
+    crash()
+    await restart()
+    expect(statements()).toEqual(['1?', '2?'])
+    expect(journals()).toEqual([])
+  })
+
+  it('leaves a journal that it cannot read, and says so once', async () => {
+    const stem = '.dump.log.99-0a0b0c0d.journal-'
+    writeFileSync(join(dir, `${stem}a`), 'QTJ9 of a later version')
+    writeFileSync(join(dir, `${stem}b`), 'QTJ9 of a later version')
+    writeFileSync(join(dir, '.dump.log.98-0a0b0c0d.journal-a'), 'nobody knows what this is')
+    const file = await restart()
+    file.reopen()
+    await file.idle()
+    expect(told.filter((text) => text.includes('newer version'))).toHaveLength(1)
+    expect(told.filter((text) => text.includes('cannot be read'))).toHaveLength(1)
+    expect(journals()).toHaveLength(3)
+  })
+
+  it('waits for a disk that takes nothing, and then writes everything once', async () => {
+    new Victim('c1').take(1, 2, 3)
+    crash()
+    let room = 0
+    const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+    const { writeSync } = await import('node:fs')
+    const file = openFile('json', {
+      write: (fd, buffer, offset, length) => {
+        if (room === 0) throw full
+        return writeSync(fd, buffer, offset, length)
+      },
+    })
+    await file.idle()
+    expect(file.isInTrouble).toBe(true)
+    expect(journals()).toHaveLength(2)
+    room = 1
+    file.reopen()
+    await file.idle()
+    expect(statements()).toEqual(['1?', '2?', '3?'])
+    expect(journals()).toEqual([])
+  })
+})
+
+describe('a kill amid a write', () => {
+  it('to the log leaves no torn line, and nothing twice, at any byte', async () => {
+    const victim = new Victim('c1')
+    victim.take(1, 2)
+    victim.finish(1)
+    crash()
+    const whole = dir
+    const log = readdirSync(dir).find((name) => name.startsWith('dump.log.2')) as string
+    const { size } = statSync(join(dir, log))
+    for (let cut = 0; cut <= size; cut += 7) {
+      dir = join(root, `cut-${cut}`)
+      cpSync(whole, dir, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+      truncateSync(join(dir, log), cut)
+      const file = await restart()
+      expect(statements(), `cut at ${cut}`).toEqual([cut === size ? '1' : '1?', '2?'])
+      await file.close()
+    }
+  })
+
+  it('to the journal loses what was not let go, at most', async () => {
+    const victim = new Victim('c1')
+    victim.take(1)
+    const before = new Map(journals().map((name) => [name, readFileSync(join(dir, name))]))
+    victim.take(2)
+    crash()
+    const name = journals().find((one) => !readFileSync(join(dir, one)).equals(before.get(one) as Buffer))
+    const [old, now] = [before.get(name as string) as Buffer, readFileSync(join(dir, name as string))]
+    const whole = readSegment(now)
+    expect(whole).toMatchObject({ isBroken: false, intents: [{ id: 1 }, { id: 2 }] })
+    const end = typeof whole === 'string' ? 0 : whole.end
+    for (let cut = 0; cut < end; cut++) {
+      const segment = readSegment(Buffer.concat([now.subarray(0, cut), old.subarray(cut)]))
+      if (typeof segment === 'string') throw new Error(segment)
+      expect(segment.intents.map(({ id }) => id)).toEqual([1])
+    }
+  })
+
+  it('is found by a process that lives, at its next rotation', async () => {
+    new Victim('c1').take(1)
+    const killed = dir
+    dir = join(root, 'other')
+    mkdirSync(dir)
+    const other = openFile()
+    await other.idle()
+    for (const name of readdirSync(killed).filter((one) => one.includes('.journal-')))
+      copyFileSync(join(killed, name), join(dir, name))
+    other.append(encoders.json.encode(undefined, { event: 'audit.start', at: 1, fields: {} }))
+    other.reopen()
+    await other.idle()
+    expect(statements()).toEqual(['1?'])
+    expect(journals()).toEqual([])
+  })
+})
