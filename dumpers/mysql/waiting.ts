@@ -3,6 +3,7 @@
  * trace in what the session knows. Their turn may find it otherwise.
  */
 import type { QueryText } from '../../src/event.ts'
+import { formOf } from '../common/query-text.ts'
 import { isCut, readBulk, readExecute } from './begin-execute.ts'
 import { COM, commandName } from './capabilities.ts'
 import type { Command } from './commands.ts'
@@ -26,6 +27,9 @@ class WaitingStore implements ExecutedStore {
   readonly #unsure = new Set<number>()
   /** what is being prepared: the last statement by then */
   last: { readonly text: QueryText | undefined } | undefined
+  /** all that is, whose ids a client can guess; their length, endless where one is not among them */
+  readonly #texts: QueryText[] = []
+  #kept = 0
 
   constructor(state: MysqlState) {
     this.#state = state
@@ -33,8 +37,27 @@ class WaitingStore implements ExecutedStore {
 
   clear(): void {
     this.last = undefined
+    if (this.#texts.length > 0) this.#texts.length = 0
+    this.#kept = 0
     if (this.#types.size > 0) this.#types.clear()
     if (this.#unsure.size > 0) this.#unsure.clear()
+  }
+
+  prepares(text: QueryText | undefined): void {
+    this.last = { text }
+    this.#kept += text?.text.length ?? Number.POSITIVE_INFINITY
+    if (text === undefined || this.#kept > this.#state.limits.maxQueryBytes) return
+    this.#texts.push(text)
+  }
+
+  /** The text of a statement whose id is not known: those that are being prepared. */
+  guess(): { readonly isSure: boolean; readonly text: QueryText } | undefined {
+    const [first] = this.#texts
+    if (first === undefined) return undefined
+    const isAll = this.#kept <= this.#state.limits.maxQueryBytes
+    if (this.#texts.length === 1 && isAll) return { isSure: true, text: first }
+    const text = this.#texts.map((one) => one.text).join(';\n')
+    return { isSure: false, text: { ...formOf(first), text } }
   }
 
   /** Values sent to that statement cannot be read any more. */
@@ -104,7 +127,7 @@ export class Waiting {
 
   /** A text is being prepared. */
   prepares(text: QueryText | undefined): void {
-    this.#store.last = { text }
+    this.#store.prepares(text)
   }
 
   /** The same of a command that came. */
@@ -146,6 +169,18 @@ export class Waiting {
     const isUnsure = end - start >= ID_END && store.isUnsure(bytes.readUInt32LE(start + 1))
     const read = command.code === COM.STMT_EXECUTE ? readExecute : readBulk
     read(this.#state, store, execution, command, body, isUnsure || isCut(command, body))
+    if (execution.reason === 'text_unknown') this.#guess(execution)
+  }
+
+  /** Its statement may be one whose PREPARE waits as well, and nothing but this would have its text. */
+  #guess(execution: Execution): void {
+    const guess = this.#store.guess()
+    if (guess === undefined) return
+    if (!guess.isSure) execution.executed = guess.text
+    else {
+      execution.text = guess.text
+      execution.reason = undefined
+    }
   }
 
   #readCursor(execution: Execution, command: Command, body: CommandBody): void {

@@ -190,6 +190,15 @@ describe('commands that wait', () => {
     expect(briefs(client(...before, f.execute(0xffffffff, [longParam(1)])))).toEqual(expected)
   })
 
+  test('a statement whose id is guessed has the texts that are being prepared', () => {
+    const { client, server } = open()
+    expect(briefs(client(f.prepare('do 1'), f.execute(1)))).toEqual(['0', '2 #2 do 1'])
+    const [, intent] = intentsIn(client(f.prepare('do 3'), f.execute(2)))
+    expect(intent?.statement).toMatchObject({ reason: 'text_unknown', executed: { text: 'do 1;\ndo 3' } })
+    const events = server(packets(1, ...prepared(1, 0, [])), OK, packets(1, ...prepared(2, 0, [])), OK)
+    expect(recordsIn(events).map(({ text }) => text)).toEqual(['do 1', 'do 3'])
+  })
+
   test('rows to fetch are told of for a while', () => {
     const { client, server } = open()
     expect(briefs(client(f.query('do 1'), f.fetch(3, 1)))).toEqual(['1 #1 do 1', '-1 #? COM_STMT_FETCH'])
