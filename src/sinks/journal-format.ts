@@ -2,7 +2,7 @@
  * The journal on disk: intents whose records are not in the log yet. A segment is a sequence of frames from
  * its first byte on, all of one epoch; numbers are little-endian:
  *
- *     frame  := magic u32 "QTJ1" │ epoch u32 │ length u32 │ CRC-32 u32 of epoch, length and body │ body
+ *     frame  := magic u32 "QTJ1" │ CRC-32 u32 of all behind it │ epoch u32 │ length u32 │ body
  *     body   := entries, `length` bytes
  *     owner  := 1 u8 │ length u32 │ JSON {identity, guarantee}       first in each segment
  *     intent := 2 u8 │ length u32 │ id f64 │ token f64 │ record, with the number 0 and its line feed
@@ -30,13 +30,13 @@ const OVER = 3
 /** Completes the frame that begins at `start`: its body is in the buffer, up to `end`. */
 export const sealFrame = (buffer: Buffer, start: number, end: number, epoch: number): void => {
   buffer.writeUInt32LE(MAGIC, start)
-  buffer.writeUInt32LE(epoch, start + 4)
-  buffer.writeUInt32LE(end - start - FRAME_HEADER, start + 8)
-  buffer.writeUInt32LE(checksum(buffer, start, end), start + 12)
+  buffer.writeUInt32LE(epoch, start + 8)
+  buffer.writeUInt32LE(end - start - FRAME_HEADER, start + 12)
+  buffer.writeUInt32LE(checksum(buffer, start, end), start + 4)
 }
 
 const checksum = (buffer: Buffer, start: number, end: number): number =>
-  crc32(buffer.subarray(start + FRAME_HEADER, end), crc32(buffer.subarray(start + 4, start + 12)))
+  crc32(buffer.subarray(start + 8, end))
 
 /** The owner's entry. */
 export const ownerEntry = (owner: unknown): Buffer => {
@@ -109,10 +109,10 @@ interface Frame {
 
 const frameAt = (segment: Buffer, start: number): Frame | undefined => {
   if (segment.length - start < FRAME_HEADER || segment.readUInt32LE(start) !== MAGIC) return undefined
-  const end = start + FRAME_HEADER + segment.readUInt32LE(start + 8)
-  if (end > segment.length || segment.readUInt32LE(start + 12) !== checksum(segment, start, end))
+  const end = start + FRAME_HEADER + segment.readUInt32LE(start + 12)
+  if (end > segment.length || segment.readUInt32LE(start + 4) !== checksum(segment, start, end))
     return undefined
-  return { epoch: segment.readUInt32LE(start + 4), start: start + FRAME_HEADER, end }
+  return { epoch: segment.readUInt32LE(start + 8), start: start + FRAME_HEADER, end }
 }
 
 /** Reads the sound frames of a segment; the intents refer to its bytes. */
@@ -142,11 +142,10 @@ const whyUnreadable = (segment: Buffer): Unreadable => {
 
 /** Is there, behind a frame that is not sound, another one of that epoch? */
 const goesOn = (segment: Buffer, end: number, epoch: number): boolean => {
-  const magic = Buffer.alloc(8)
+  const magic = Buffer.alloc(4)
   magic.writeUInt32LE(MAGIC)
-  magic.writeUInt32LE(epoch, 4)
   for (let at = segment.indexOf(magic, end); at >= 0; at = segment.indexOf(magic, at + 1))
-    if (frameAt(segment, at) !== undefined) return true
+    if (frameAt(segment, at)?.epoch === epoch) return true
   return false
 }
 
