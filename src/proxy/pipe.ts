@@ -1,6 +1,7 @@
 /**
- * Copies bytes and shows each chunk to the observer, behind having sent it. Never parses. Back-pressure: who
- * sends to a peer that does not take it is not read from. Half-close is kept: what ends is the one direction.
+ * Copies bytes and shows each chunk to the observer, behind having sent it. Never parses. Back-pressure:
+ * who sends to a peer that does not take it is not read from. Half-close is kept: what ends is the one
+ * direction.
  */
 import type { Direction, FlowObserver } from '../flow.ts'
 import type { Clock } from './clock.ts'
