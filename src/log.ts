@@ -50,12 +50,17 @@ export interface OpenLog {
   readonly log: Log
   /** opens the file anew, when it was moved away (SIGHUP) */
   reopen(): void
+  /** The file's disk hangs, or no more: lines wait then, for a write would stop all the rest. */
+  hold(isHeld: boolean): void
   /** everything is written when it resolves; what is logged later is lost */
   close(): Promise<void>
 }
 
 /** Bytes that may wait for a slow reader of the stream; lines beyond are not shown. */
 const MAX_UNSHOWN = 1 << 20
+
+/** Lines that wait for a disk that hangs; those beyond are only shown. */
+const MOST_HELD = 1000
 
 /** How often the same trouble of the log itself is told. */
 const TROUBLE_INTERVAL_MS = 60_000
@@ -117,9 +122,11 @@ export const openLog = async (
 ): Promise<OpenLog> => {
   const show = options.stdout ? showOn(stream, options.stdoutFormat) : undefined
   let file: LogFile | undefined
+  let held: string[] | undefined
   const log = createLogger((json) => {
     show?.(json)
-    file?.write(formatLine(json, options.format))
+    if (held === undefined) file?.write(formatLine(json, options.format))
+    else if (held.length < MOST_HELD) held.push(formatLine(json, options.format))
   }, options.enableInternal)
 
   const mayTell = throttle({ intervalMs: TROUBLE_INTERVAL_MS })
@@ -137,8 +144,16 @@ export const openLog = async (
   }
   return {
     log,
-    reopen: () => file?.reopen(),
+    reopen: () => {
+      if (held === undefined) file?.reopen()
+    },
+    hold: (isHeld) => {
+      const lines = held ?? []
+      held = isHeld ? lines : undefined
+      if (!isHeld) for (const line of lines) file?.write(line)
+    },
     close: async () => {
+      if (held !== undefined) return
       const closing = file
       file = undefined
       await closing?.close()

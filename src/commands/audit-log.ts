@@ -123,12 +123,18 @@ const openShown = (
 }
 
 /** The same in a thread of its own. */
-const openRemote = (options: DumpLogConfig, file: OutputReports, hook: OutputReports): RemoteFile =>
+const openRemote = (
+  options: DumpLogConfig,
+  file: OutputReports,
+  hook: OutputReports,
+  onHang: AuditLogWishes['onHang'],
+): RemoteFile =>
   new RemoteFile({
     start: (events) => startLogThread(options, events),
     bufferBytes: options.bufferBytes,
     onTrouble: (error, output) => (output === 'file' ? file : hook).onTrouble(error),
     onRecovered: file.onRecovered,
+    onHang,
   })
 
 /** A capture is later than its traffic: it can promise nothing. */
@@ -139,6 +145,8 @@ export interface AuditLogWishes {
   readonly promise?: AuditPromise
   /** the file is written by a thread of its own, so that a file system that hangs stops nothing else */
   readonly thread?: boolean
+  /** told when that thread's file system does not answer, and when it does again */
+  readonly onHang?: ((hangs: boolean) => void) | undefined
 }
 
 /** Opens the file and, where `stdout`, the standard output. Throws ConfigError where it cannot. */
@@ -146,7 +154,7 @@ export const openAuditLog = (
   options: DumpLogConfig,
   stdout: boolean,
   log: Log,
-  { promise = NO_PROMISE, thread = false }: AuditLogWishes = {},
+  { promise = NO_PROMISE, thread = false, onHang }: AuditLogWishes = {},
 ): AuditLog => {
   const channels: Channel[] = []
   const quiet = throttled(log, { intervalMs: REPEAT_MS })
@@ -158,7 +166,7 @@ export const openAuditLog = (
     const encoder = lineEncoder(options, options.format)
     const [reports, hook] = [alarm.reports('file'), alarm.reports('checkpointHook')]
     seal = openAuditSeal(options, encoder, hook.onTrouble, log)
-    if (thread && canStartLogThread()) file = openRemote(options, reports, hook)
+    if (thread && canStartLogThread()) file = openRemote(options, reports, hook, onHang)
     else {
       file = openFile(options, encoder, seal, reports)
       own = { sink: file, encoder }

@@ -14,6 +14,7 @@ import { Gather } from '../proxy/gather.ts'
 import { type Listener, listen } from '../proxy/listener.ts'
 import type { Dumper, Link, MemoryBudget } from '../session.ts'
 import { type AuditLog, openAuditLog } from './audit-log.ts'
+import { isOnSameDisk } from './log-thread.ts'
 import { openObservation } from './observation.ts'
 import { type Pidfile, takePidfile } from './pidfile.ts'
 import { type AuditPromise, promiseOf } from './promise.ts'
@@ -225,7 +226,8 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
     if (config.querytap.pidfile) pidfile = takePidfile(config.querytap.pidfile, useServerStarter)
     const promise = promiseOf(config.dumpLog)
     const thread = promise.guarantee === 'observe'
-    audit = openAuditLog(config.dumpLog, toStdout, opened.log, { promise, thread })
+    const onHang = isOnSameDisk(config.log.dir, config.dumpLog.dir) ? opened.hold : undefined
+    audit = openAuditLog(config.dumpLog, toStdout, opened.log, { promise, thread, onHang })
     await audit.opened
     proxy = new RunningProxy(config, opened, audit, promise)
     const { guarantee, onFailure: on_failure, onUndecodable: on_undecodable } = promise

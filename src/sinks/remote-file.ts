@@ -33,6 +33,8 @@ export interface RemoteFileOptions {
   readonly onTrouble: (error: SinkError, output: string) => void
   /** told when all that waited was taken; `lost` records had been dropped */
   readonly onRecovered: (lost: number) => void
+  /** told before the others, and sooner: the file system does not answer, or does again */
+  readonly onHang?: ((hangs: boolean) => void) | undefined
   readonly clock?: Clock
 }
 
@@ -73,6 +75,7 @@ export class RemoteFile {
   #cancelBeat: (() => void) | undefined
   #isHeard = false
   #missed = 0
+  #hangs = false
   #isTold = false
   #lost = 0
   #pauseMs = FIRST_PAUSE_MS
@@ -234,6 +237,7 @@ export class RemoteFile {
 
   #hear(message: FromWriter): void {
     this.#isHeard = true
+    this.#setHanging(false)
     switch (message.kind) {
       case 'opened':
         this.#begin(message.path, message.next)
@@ -342,6 +346,7 @@ export class RemoteFile {
       this.#cancelBeat = undefined
       this.#missed = this.#isHeard ? 0 : this.#missed + 1
       const isClosing = this.#endClosing !== undefined
+      if (this.#missed > 0) this.#setHanging(true)
       if (this.#missed === BEATS && isClosing) this.#giveUp()
       else if (this.#missed === BEATS) {
         this.#tell(new SinkError('write', `${this.#path}: no answer from the file system for ${BEATS} s`))
@@ -349,6 +354,12 @@ export class RemoteFile {
       if (this.#endClosing !== undefined) this.#writer?.post({ kind: 'ping' })
       if (this.#endClosing !== undefined || this.#parcels.sent > 0) this.#beat()
     })
+  }
+
+  #setHanging(hangs: boolean): void {
+    if (this.#hangs === hangs) return
+    this.#hangs = hangs
+    this.#options.onHang?.(hangs)
   }
 
   #release(): void {

@@ -15,9 +15,11 @@ afterEach(() => log.remove())
 
 const troubles: string[] = []
 const recoveries: number[] = []
+const hangs: boolean[] = []
 beforeEach(() => {
   troubles.length = 0
   recoveries.length = 0
+  hangs.length = 0
 })
 
 const openRemote = (
@@ -31,6 +33,7 @@ const openRemote = (
     clock,
     onTrouble: (error: SinkError, output) => troubles.push(`${output} ${error.code} ${error.message}`),
     onRecovered: (lost) => recoveries.push(lost),
+    onHang: (isHanging) => hangs.push(isHanging),
   })
 
 const numbersOf = (): number[] => log.all().map(({ log_seq }) => log_seq)
@@ -211,10 +214,12 @@ describe('a writer', () => {
     writer.opened()
     remote.append(lineOf('a'))
     writer.clock.advance(16)
+    writer.clock.advance(2000)
+    expect([hangs, troubles]).toEqual([[true], []])
     writer.clock.advance(20_000)
     expect(troubles).toEqual(['file write p: no answer from the file system for 5 s'])
     writer.done()
-    expect(recoveries).toEqual([0])
+    expect([hangs, recoveries]).toEqual([[true, false], [0]])
     writer.clock.advance(20_000)
     expect(troubles).toHaveLength(1)
   })
