@@ -325,3 +325,25 @@ test('the silent log says nothing and has children', async () => {
   await once(stream.resume(), 'end')
   expect(silentLog.child({})).toBe(silentLog)
 })
+
+test('while its disk hangs lines wait, and come in order', async () => {
+  const { log, hold, close } = await openLog(options())
+  log.info({}, 'before')
+  hold(true)
+  log.info({}, 'meanwhile')
+  hold(true)
+  expect(linesOf(current()).map(({ msg }) => msg)).toEqual(['before'])
+  hold(false)
+  log.info({}, 'after')
+  await close()
+  expect(linesOf(current()).map(({ msg }) => msg)).toEqual(['before', 'meanwhile', 'after'])
+})
+
+test('a disk that hangs does not keep the log from being closed', async () => {
+  const { log, hold, close } = await openLog(options())
+  log.info({}, 'before')
+  hold(true)
+  log.info({}, 'never written')
+  await close()
+  expect(linesOf(current()).map(({ msg }) => msg)).toEqual(['before'])
+})
