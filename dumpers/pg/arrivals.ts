@@ -14,6 +14,7 @@ import type { Batch } from './batch.ts'
 import type { PgBoundValues } from './bound-values.ts'
 import type { Command } from './commands.ts'
 import { Execution } from './execution.ts'
+import { HeldNumbers } from './held-numbers.ts'
 import { type PortalStore, type Prepared, PreparedStore } from './statements.ts'
 
 /** SQL that may give a name of a statement another meaning. */
@@ -64,10 +65,7 @@ export class Arrivals {
   /** last command that was looked at for SQL that makes names, and whether one was found */
   #looked: Command | undefined
   #makesNames = false
-  /** numbers of the placeholders: the next one's, the last one's, those between that are none's */
-  #nextHeld = 0
-  #lastHeld = 0
-  #notHeld: number[] = []
+  readonly #heldNumbers = new HeldNumbers()
   /** placeholders that were pushed since bytes were sent on */
   #unsentHeld = 0
 
@@ -295,25 +293,15 @@ export class Arrivals {
     for (const token of this.#open) this.over(token)
   }
 
-  /** The queue keeps a placeholder of a command with that number. */
+  /** The queue keeps a placeholder of a command with that number; 0 is none. */
   held(seq: number): void {
     this.#unsentHeld++
-    if (seq === 0) return
-    if (this.#nextHeld === 0) this.#nextHeld = seq
-    else for (let none = this.#lastHeld + 1; none < seq; none++) this.#notHeld.push(none)
-    this.#lastHeld = seq
+    if (seq > 0) this.#heldNumbers.push(seq)
   }
 
   /** The number of the placeholder whose turn has come. */
   revived(): number {
-    const seq = this.#nextHeld
-    let next = seq + 1
-    while (this.#notHeld[0] === next) {
-      this.#notHeld.shift()
-      next++
-    }
-    this.#nextHeld = seq === this.#lastHeld ? 0 : next
-    return seq
+    return this.#heldNumbers.shift()
   }
 
   /** The batch of a revived placeholder, behind which so many wait; undefined when it was sent long ago. */
