@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { stringify } from 'smol-toml'
-import { freePort, listening, type Running, run, runOk, start } from './programs.ts'
+import { freePort, listening, type Running, run, runOk, start, until } from './programs.ts'
 import { CLI } from './querytap.ts'
 import { type AuditRecord, logFiles } from './records.ts'
 
@@ -85,7 +85,12 @@ export class CrashStage {
 
   /** Starts it, which recovers what there is to recover, and ends it in peace. */
   async recover(logs?: string): Promise<void> {
-    await this.start({}, logs)
+    const { pid } = await this.start({}, logs)
+    // what a stop interrupts is left to the next start
+    const others = () => journalsIn(logs ?? this.logs).filter((name) => !name.includes(`.${pid}-`))
+    await until('the end of recovering', () => others().length === 0).catch((error) => {
+      throw new Error(`${error}: ${others()}\n${this.operationalLog()}`)
+    })
     await this.end()
   }
 
