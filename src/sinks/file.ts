@@ -24,8 +24,6 @@ import { Trouble } from './trouble.ts'
 
 /** Characters that are joined into one write. */
 const BLOCK_CHARS = 300_000
-/** How often is looked whether the file is still where it was put. */
-const LOOK_MS = 1000
 /** When a rotation failed, writing goes on in the old file for so long. */
 const ROTATE_AGAIN_MS = 10_000
 
@@ -53,6 +51,8 @@ export class FileSink {
   #writtenBefore = 0
   /** lines that a new file takes however long they are: its `audit.rotate` and one more */
   #leastLines: number
+  /** how often is looked whether the file is still where it was put: at each write where that is awaited */
+  #lookMs = 1000
   #lookAtMs = 0
   #rotateNotBeforeMs = 0
   #wantsReopen = false
@@ -115,7 +115,8 @@ export class FileSink {
   /** `onRecovery` is called when trouble is over; with `isSynced`, {@link sync} is going to be called. */
   watch(onRecovery: () => void, isSynced: boolean): void {
     this.#onRecovery = onRecovery
-    if (isSynced) this.#stable.want()
+    this.#lookMs = 0
+    if (isSynced) this.#stable.want(this.#owner)
   }
 
   /** Brings what was written to stable storage. Rejects when it cannot: that may be lost then. */
@@ -342,8 +343,8 @@ export class FileSink {
     const now = this.#clock.nowMs()
     const wait = this.#lookAtMs - now
     // longer than that where the wall clock was set back
-    if (wait > 0 && wait <= LOOK_MS && !this.#trouble.isOn) return
-    this.#lookAtMs = now + LOOK_MS
+    if (wait > 0 && wait <= this.#lookMs && !this.#trouble.isOn) return
+    this.#lookAtMs = now + this.#lookMs
     if (isInPlace(this.#out.file)) return
     this.#out.lost()
     this.#rotate('vanished')
@@ -369,8 +370,7 @@ export class FileSink {
     if (this.#options.seal) this.#leastLines++
     this.#writtenBefore = this.#backlog.written
     this.#out.heal()
-    // The file before it is named while this process is still known to hold both; what has its number comes
-    // first.
+    // The file before it is named while this process holds both; what has its number comes first.
     if (!this.#out.isTorn && this.#direct.count === 0) this.#out.quietly(() => this.#out.begin())
     if (this.#options.rotateEnable) this.#leave(old, reason)
   }

@@ -14,6 +14,7 @@ import { acquireLock } from './lock.ts'
 import { type LogName, parseName } from './names.ts'
 import type { Holdings, OtherOwner, Owner } from './owner.ts'
 import { expiredFiles, type FinishedFile, type RetentionLimits } from './retention.ts'
+import { filesChangedSince } from './scan.ts'
 import { cutTornLine } from './torn.ts'
 
 /** How long until another try when another process is at work on the same directory. */
@@ -147,7 +148,7 @@ export class Finisher {
     if (lock === undefined) return false
     try {
       const names = this.#namesLeft()
-      if (names.length > 0) await this.#cutTornLines(names)
+      if (names.length > 0 || owner.spoilt().length > 0) await this.#cutTornLines(names)
       if (recovery?.hasDead(nowMs()) && !(await recovery.run(nowMs(), () => this.#isClosing)))
         return this.#isClosing
       this.#adopt()
@@ -196,8 +197,13 @@ export class Finisher {
 
   /** Files that somebody was writing to who is gone. */
   #namesLeft(): readonly string[] {
+    const { dir, fileName, owner, recovery, nowMs } = this.#options
     const { dead, isLeft } = this.#left()
-    return dead.flatMap(({ holdings }) => holdings.open.filter(isLeft))
+    const names = dead.flatMap(({ holdings }) => holdings.open)
+    // a power cut may have taken what said which files there were
+    if (owner.spoilt().length > 0 || recovery?.hasDead(nowMs()))
+      names.push(...filesChangedSince(dir, fileName, 0).filter((name) => !name.endsWith('.gz')))
+    return [...new Set(names)].filter(isLeft)
   }
 
   /** The last lines of processes that were killed, before anything is said of how their files end. */
@@ -210,6 +216,7 @@ export class Finisher {
         onProblem(problem(name, error))
       }
     }
+    for (const path of owner.spoilt()) rmSync(path, { force: true })
   }
 
   /** Before its files are touched. */

@@ -59,7 +59,7 @@ const SEGMENT_BYTES_SYNCED = 1 << 22
 const MARK_MS = 100
 const SYNC_LOG_MS = 1000
 /** How often is looked whether the files are still where they were put. */
-const LOOK_MS = 1000
+const LOOK_MS = 50
 
 /** Chunks whose intents are written together. */
 class Batch implements Wait {

@@ -130,6 +130,7 @@ export class Owner {
   readonly #path: string
   #open: readonly string[] = []
   #pending: readonly string[] = []
+  #isSafe = false
 
   constructor(dir: string, base: string) {
     this.#dir = dir
@@ -150,7 +151,7 @@ export class Owner {
     const holdings: Holdings = { identity: this.identity, open, pending, closed, end }
     const temporary = `${this.#path}.tmp`
     try {
-      writeFileSync(temporary, `${JSON.stringify(holdings)}\n`, { mode: 0o600 })
+      writeFileSync(temporary, `${JSON.stringify(holdings)}\n`, { mode: 0o600, flush: this.#isSafe })
       renameSync(temporary, this.#path)
     } catch (error) {
       rmSync(temporary, { force: true })
@@ -158,6 +159,12 @@ export class Owner {
     }
     this.#open = open
     this.#pending = pending
+  }
+
+  /** From here on what the file says survives a power cut. */
+  keepSafely(): void {
+    this.#isSafe = true
+    attempt(() => this.update(this.#open, this.#pending), undefined)
   }
 
   /** Says that this process is still here, to those who cannot see it. */
@@ -174,17 +181,28 @@ export class Owner {
     else this.update([], this.#pending, true, end)
   }
 
+  /** Files of owners in which a power cut left nothing that could be read: they are no living process's. */
+  spoilt(): readonly string[] {
+    return this.#files().filter((path) => {
+      const text = attempt(() => readFileSync(path, 'utf8'), undefined)
+      return text !== undefined && !attempt(() => JSON.parse(text) !== null, false)
+    })
+  }
+
+  #files(): readonly string[] {
+    return readdirSync(this.#dir)
+      .filter((file) => file.startsWith(this.#prefix) && file.endsWith('.owner'))
+      .map((file) => join(this.#dir, file))
+      .filter((path) => path !== this.#path)
+  }
+
   /**
    * All other owners. A name that was in the directory before this was called and is in nobody's `open` has
    * no writer: owners name a file before they create it.
    */
   others(nowMs: number): readonly OtherOwner[] {
-    const files = readdirSync(this.#dir).filter(
-      (file) => file.startsWith(this.#prefix) && file.endsWith('.owner'),
-    )
     const found: OtherOwner[] = []
-    for (const path of files.map((file) => join(this.#dir, file))) {
-      if (path === this.#path) continue
+    for (const path of this.#files()) {
       const holdings = attempt<unknown>(() => JSON.parse(readFileSync(path, 'utf8')), undefined)
       if (!isHoldings(holdings)) continue
       const silent = attempt(() => nowMs - statSync(path).mtimeMs, 0)

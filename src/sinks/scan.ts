@@ -2,7 +2,7 @@
  * Looks for lines in log files, whole lines alone: JSON and LTSV, plain and compressed, in pieces. Where a
  * mark stands no text of a client can stand: quotes and tabs inside of values are escaped.
  */
-import { closeSync, constants, createReadStream, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { closeSync, constants, createReadStream, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { parseName } from './names.ts'
@@ -84,8 +84,8 @@ export const searchFileSync = (path: string, search: Search): void => {
 export const filesChangedSince = (dir: string, base: string, sinceMs: number): readonly string[] =>
   readdirSync(dir).filter((file) => {
     const isOurs = parseName(base, file) !== undefined || isFixedName(base, file)
-    // of the symlink on the newest file, that file
-    const stat = isOurs ? statSync(join(dir, file), { throwIfNoEntry: false }) : undefined
+    // not the symlink on the newest file
+    const stat = isOurs ? lstatSync(join(dir, file), { throwIfNoEntry: false }) : undefined
     return stat?.isFile() === true && stat.mtimeMs >= sinceMs - SLACK_MS
   })
 

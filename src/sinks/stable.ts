@@ -4,6 +4,7 @@
  */
 import { close, closeSync, fdatasync, fdatasyncSync, fsync, fsyncSync, open, openSync } from 'node:fs'
 import { promisify } from 'node:util'
+import type { Owner } from './owner.ts'
 
 const [syncFile, syncDirectory] = [promisify(fdatasync), promisify(fsync)]
 const [openFile, closeFile] = [promisify(open), promisify(close)]
@@ -15,9 +16,10 @@ export class StableFiles {
   #isWanted = false
   #running: Promise<void> | undefined
 
-  /** Every file is to be brought to stable storage from here on. */
-  want(): void {
+  /** Every file is to be brought to stable storage from here on, and what says whose they are. */
+  want(owner: Owner): void {
     this.#isWanted = true
+    owner.keepSafely()
   }
 
   /** The writer goes on in another file. */

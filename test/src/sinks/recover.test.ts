@@ -349,3 +349,17 @@ describe('a kill amid a write', () => {
     expect(journals()).toEqual([])
   })
 })
+
+describe('after a power cut', () => {
+  it.each(['', '\0\0\0\0', '{"identity":{"pi'])(
+    'an owner’s file that says %j leaves no torn line',
+    async (text) => {
+      const log = 'dump.log.20240501'
+      writeFileSync(join(dir, log), `{"event":"x"}\n{"event":"y"${'\0'.repeat(5000)}`)
+      writeFileSync(join(dir, '.dump.log.99-0a0b0c0d.owner'), text)
+      await restart()
+      expect(readFileSync(join(dir, log), 'utf8')).toBe('{"event":"x"}\n')
+      expect(readdirSync(dir).filter((name) => name.startsWith('.dump.log.99'))).toEqual([])
+    },
+  )
+})
