@@ -50,7 +50,7 @@ const startOf = (pid: number): string =>
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   }, '')
 
-/** Of a thread besides the first its own number, which is one of a kind too: it may end before its process. */
+/** Of a thread besides the first its own number, as unique: it may end before its process. */
 const ownPid = (): number =>
   isMainThread
     ? process.pid

@@ -126,7 +126,7 @@ export class Parcels {
     this.#next = next
   }
 
-  /** The writer is gone, and with it what it had, `more` of earlier parcels too. How many records that is. */
+  /** The writer is gone, and what it had, `more` records of earlier parcels too. How many that is. */
   fail(more: number, at: Micros): number {
     let lost = more
     if (more > 0) this.#loss = joinLosses(this.#loss, { records: more, first: at, last: at })

@@ -21,7 +21,7 @@ export interface LinesMessage {
   readonly lines: readonly Line[]
 }
 
-/** The writer answers `done` to each block and each list of lines, in order, and to `idle`, `ping`, `close`. */
+/** The writer answers `done` to blocks and lines, in order; and it answers to `idle`, `ping` and `close`. */
 export type ToWriter =
   | BlockMessage
   | LinesMessage
