@@ -15,7 +15,8 @@ const PROTOCOL_VIOLATION = '08P01'
 const STRICT_VERSION = 14
 
 /**
- * Terminate amid copied data is an error to servers before version 14, as any other message is: they read on.
+ * Terminate amid copied data is an error to servers before version 14, as any other message is: they read
+ * on.
  */
 export const mayTakeForData = ({ queue, identity }: PgState): boolean => {
   const version = Number.parseInt(identity.who.server_version ?? '', 10)

@@ -1,6 +1,6 @@
 /**
- * Numbers of commands of which a full queue keeps a byte each, in their order. They follow one another but for
- * the few that were given to something else meanwhile, so that only those cost memory.
+ * Numbers of commands of which a full queue keeps a byte each, in their order. They follow one another but
+ * for the few that were given to something else meanwhile, so that only those cost memory.
  */
 export class HeldNumbers {
   /** 0: none waits */
