@@ -53,7 +53,10 @@ await describeLive('case 65: the disk of the log is full', ['postgres'], () => {
     if (!isMounted) context.skip('mounting a tmpfs is not permitted here')
     const dir = join(disk, bufferBytes)
     const ballast = join(disk, 'ballast')
-    const tap = await startQuerytap({ remote: server.port, config: { dumpLog: { dir, bufferBytes } } })
+    const tap = await startQuerytap({
+      remote: server.port,
+      config: { dumpLog: { dir, bufferBytes, guarantee: 'observe' } },
+    })
     const run = async (): Promise<void> => {
       const target = ['-h', '127.0.0.1', '-p', String(tap.port), '-U', server.user, server.database]
       const output = await runOk(server.program('pgbench'), ['-n', '-S', '-t', `${STATEMENTS}`, ...target])
