@@ -15,11 +15,13 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createEncoder } from '../../../src/audit/encode.ts'
+import { checkLinks } from '../../../src/audit/verify-links.ts'
 import type { FlowFacts, FlowIntents, Statement } from '../../../src/event.ts'
 import { type FileSink, type FileSinkOptions, openFileSink } from '../../../src/sinks/file.ts'
 import { type OpenJournal, openJournal } from '../../../src/sinks/journal.ts'
 import { readSegment } from '../../../src/sinks/journal-format.ts'
 import { ownIdentity } from '../../../src/sinks/owner.ts'
+import { checkBytes, findingsOf, sealed } from '../../support/sealed-log.ts'
 
 type Format = 'json' | 'ltsv'
 const who = { dialect: 'postgresql' }
@@ -126,6 +128,8 @@ const crash = (): void => {
 }
 
 const journals = (): string[] => readdirSync(dir).filter((name) => name.includes('.journal-'))
+
+const logNames = (): string[] => readdirSync(dir).filter((name) => name.startsWith('dump.log.2'))
 
 const lines = (): string[] =>
   readdirSync(dir)
@@ -348,6 +352,30 @@ describe('a kill amid a write', () => {
     expect(statements()).toEqual(['1?'])
     expect(journals()).toEqual([])
   })
+})
+
+describe('a hash chain', () => {
+  it.each([0, 1, 5, 150])(
+    'verifies when a killed process left %i bytes too few of a line',
+    async (missing) => {
+      const victim = new Victim('c1', 'json', sealed())
+      victim.take(1, 2, 3)
+      victim.finish(1, 2)
+      crash()
+      const [name] = logNames()
+      const path = join(dir, name as string)
+      truncateSync(path, statSync(path).size - missing)
+      const file = await restart('json', { ...sealed(), compress: 'gzip' })
+      await file.close()
+      const reports = logNames().map((one) => {
+        const bytes = readFileSync(join(dir, one))
+        return checkBytes(join(dir, one), one.endsWith('.gz') ? gunzipSync(bytes) : bytes)
+      })
+      expect(reports).toHaveLength(2)
+      expect(findingsOf(checkLinks(reports, true))).toEqual([])
+      expect(statements()).toEqual(missing === 0 ? ['1', '2', '3?'] : ['1', '2?', '3?'])
+    },
+  )
 })
 
 describe('after a power cut', () => {
