@@ -51,8 +51,6 @@ export class FlowDecoder implements FlowObserver {
   readonly #intents: FlowIntents | undefined
   readonly #refusesUndecodable: boolean
   #isUndecodable = false
-  /** something was begun that was not sent on yet */
-  #isUnsent = false
   #facts: FlowFacts
   /** chunks of both sides so far */
   #chunks = 0
@@ -105,8 +103,6 @@ export class FlowDecoder implements FlowObserver {
   }
 
   sent(at: Micros): void {
-    if (!this.#isUnsent) return
-    this.#isUnsent = false
     this.#session.sent?.(at)
   }
 
@@ -178,10 +174,8 @@ export class FlowDecoder implements FlowObserver {
   #emitAll(events: readonly AuditEvent[]): void {
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as AuditEvent
-      if (event.event === 'intent') {
-        this.#isUnsent = true
-        this.#intents?.take(this.#facts, event)
-      } else if (event.event === 'intent.over') this.#intents?.settled(event.token)
+      if (event.event === 'intent') this.#intents?.take(this.#facts, event)
+      else if (event.event === 'intent.over') this.#intents?.settled(event.token)
       else {
         this.#sink.emit(this.#facts, this.#numbered(event))
         if (event.event === 'statement') this.#intents?.settled(event.stmt_seq)
