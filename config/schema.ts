@@ -221,8 +221,8 @@ export const DUMP_LOG = {
   alertHook: kind.text(
     '',
     'Program to run, without a shell, when space runs out ("space"), records are lost ("loss"), the log\n' +
-      'cannot be written ("block"), or traffic cannot be decoded ("gap"). Its arguments are that word, and\n' +
-      'what happened.',
+      'cannot be written ("block"), or traffic cannot be decoded ("gap"). Its arguments are that word,\n' +
+      'and what happened.',
   ),
   timezone: kind.choice(['utc', 'local'], 'Times in records and file names.'),
   ...ROTATION,

@@ -325,8 +325,8 @@ export interface AuditLife {
 export interface Intent extends EventBase {
   readonly event: 'intent'
   /**
-   * `stmt_seq` of its record; below 0 where that is not given yet (an {@link IntentOver} ends it); 0 for what
-   * runs nothing but is recorded (Parse): it waits while the log cannot be written
+   * `stmt_seq` of its record; below 0 where that is not given yet (an {@link IntentOver} ends it); 0 for
+   * what runs nothing but is recorded (Parse): it waits while the log cannot be written
    */
   readonly token: number
   /** its record if nothing more is heard of it: `outcome` `unknown`, `recovered`; absent with token 0 */

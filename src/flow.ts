@@ -44,9 +44,9 @@ export interface FlowEnd {
   /**
    * short stable words: `closed`, `reset`, `dial_refused`, `dial_timeout`, `dial_failed`, `login_timeout`,
    * `connection_limit`, `not_allowed`, `proxy_header`, `tls_refused`, `handshake`, `shutdown`, `idle`,
-   * `log_blocked` (the log could not be written), `undecodable` (what it sent cannot be audited); of captures
-   * also `refused` (the server reset the first SYN), `reused` (the same addresses and ports began anew),
-   * `capture_end`, `flow_limit`
+   * `log_blocked` (the log could not be written), `undecodable` (what it sent cannot be audited); of
+   * captures also `refused` (the server reset the first SYN), `reused` (the same addresses and ports began
+   * anew), `capture_end`, `flow_limit`
    */
   readonly reason: string
   /** the system's or the peer's own words, where there are some */
