@@ -22,11 +22,20 @@ export class StableFiles {
     owner.keepSafely()
   }
 
-  /** The writer goes on in another file. */
+  /** The writer goes on in another file, which says how this one ends: that has to be true by then. */
   leave(fd: number): void {
     this.#hasNewName = true
-    if (this.#isWanted) this.#left.push(fd)
-    else closeSync(fd)
+    if (!this.#isWanted) {
+      closeSync(fd)
+      return
+    }
+    // closed later: it may be in use
+    this.#left.push(fd)
+    try {
+      fdatasyncSync(fd)
+    } catch {
+      // the next `sync` tells of it
+    }
   }
 
   /** What was written so far to files that were left, and to `fd`. Rejects as the file system says. */

@@ -282,3 +282,31 @@ describe('the files', () => {
     expect(readdirSync(dir).filter((name) => name.startsWith('.'))).toEqual([])
   })
 })
+
+describe('synced', () => {
+  test('intents leave the journal when their records are on stable storage, over a rotation too', async () => {
+    let now = Date.now()
+    const timers: (() => void)[] = []
+    const clock: Clock = {
+      nowMs: () => now,
+      after: (ms, callback) => {
+        if (ms < 60_000) timers.push(callback)
+        return () => undefined
+      },
+    }
+    open({ guarantee: 'synced', clock, sync: (_, callback) => callback(null) })
+    const flow = journal.intents.open(facts)
+    flow.take(facts, intent(1))
+    journal.gate.settle()
+    emit(statement(1))
+    flow.settled(1)
+    file.flush()
+    file.reopen()
+    for (const timer of timers.splice(0)) timer()
+    expect(journaled(), 'written is not enough').toEqual(['select 1'])
+    await file.sync()
+    now += 2000
+    for (const timer of timers.splice(0)) timer()
+    expect(journaled()).toEqual([])
+  })
+})
