@@ -68,10 +68,10 @@ export const lineEncoder = (options: DumpLogConfig, format: 'json' | 'ltsv'): En
   })
 
 /**
- * Records may wait so long for others to be written with, in milliseconds: less than what the proxy gathers
- * chunks for, so that what comes of those is written with them and needs no timer.
+ * Records may wait so long for others to be written with, in milliseconds. Longer than a turn of the event
+ * loop, for each write costs a look after the file as well; no longer than the proxy gathers chunks for.
  */
-const FLUSH_EVERY_MS = 1
+const FLUSH_EVERY_MS = 4
 
 /** Throws ConfigError where the file cannot be written. */
 export const openFile = (
