@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { startHaproxy } from '../test/support/haproxy.ts'
 import { freePort, listening, start } from '../test/support/programs.ts'
 
-export type PathName = 'direct' | 'haproxy' | 'relay' | 'querytap'
+export type PathName = 'direct' | 'haproxy' | 'relay' | 'querytap' | 'observe'
 
 /** The server behind the paths. */
 export interface Target {
@@ -94,7 +94,14 @@ export const startQuerytapPath = async (
 
 const querytap = (target: Target): Promise<Path> => startQuerytapPath(target)
 
-const STARTERS = { direct, haproxy, relay, querytap } as const
+/** Its log is behind the traffic: what a relay that decodes beside forwarding costs. */
+const observe = (target: Target): Promise<Path> =>
+  startQuerytapPath(target, {
+    name: 'querytap, observe',
+    env: { QUERYTAP_DUMPLOG_GUARANTEE: 'observe' },
+  })
+
+const STARTERS = { direct, haproxy, relay, querytap, observe } as const
 
 export const PATH_NAMES = Object.keys(STARTERS) as PathName[]
 

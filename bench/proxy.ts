@@ -1,12 +1,13 @@
 /**
  * What the proxy costs: point queries by the server's own tool and bulk by a client that throws away what it
  * reads, direct, through haproxy, through the bare relay (our proxy core without an observer) and through
- * querytap with full audit to a file. With `--guarantees` instead what each guarantee, and the log's seals,
- * cost against `observe`.
+ * querytap with full audit to a file, by default and with `observe`. With `--guarantees` instead what each
+ * guarantee, and the log's seals, cost against `observe`.
  *
  *   npm run bench -- [--dialect pg|mysql|pg,mysql] [--quick] [--rounds N] [--time S] [--clients 1,8,32]
  *                    [--modes simple,extended,prepared | auto,disable]
- *                    [--paths direct,haproxy,relay,querytap] [--no-bulk] [--no-points] [--rows N] [--write]
+ *                    [--paths direct,haproxy,relay,querytap,observe] [--no-bulk] [--no-points] [--rows N]
+ *                    [--write]
  *                    [--guarantees observe,written,synced]
  */
 import { parseArgs } from 'node:util'
