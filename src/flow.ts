@@ -68,6 +68,8 @@ export interface Wait {
   readonly from: number
   /** calls back once, at once if that is so already */
   whenReady(callback: () => void): void
+  /** it waits no longer for the log, but for replies to what was sent on its connection before */
+  readonly isForReplies?: boolean
 }
 export interface Refuse extends Refusal {
   readonly kind: 'refuse'

@@ -31,8 +31,8 @@ const LONG = 4096
 
 /** What a lane tells of itself. */
 export interface Keeper {
-  /** the next chunk waits for the log, and did not get its word in its own turn */
-  held(): void
+  /** the next chunk waits, mostly for the log, and did not get its word in its own turn */
+  held(wait: Wait): void
   /** it does not wait any longer: it was sent, or dropped */
   released(): void
   /** the observer wants the session ended */
@@ -254,14 +254,14 @@ export class GatedLane implements Due {
     this.pump(this.#options.clock.now())
   }
 
-  #hold(next: Passing, { from }: Wait, target: Inlet): void {
-    const upTo = Math.min(from, next.chunk.length)
+  #hold(next: Passing, wait: Wait, target: Inlet): void {
+    const upTo = Math.min(wait.from, next.chunk.length)
     if (upTo > 0) {
       next.sent = upTo
       this.#wrote(target.socket.write(next.chunk.subarray(0, upTo)))
     }
     this.#isHeld = true
-    this.#options.keeper.held()
+    this.#options.keeper.held(wait)
   }
 
   #send(next: Passing, target: Inlet): void {

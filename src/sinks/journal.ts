@@ -5,11 +5,12 @@
  * is in the log, or, with `synced`, on stable storage there.
  */
 import type { SinkError } from '../errors.ts'
-import type { AuditEvent, FlowFacts, FlowIntents, Intent, Intents, Statement } from '../event.ts'
-import { GO, type LogGate, type Ticket, type Wait } from '../flow.ts'
+import type { AuditEvent, FlowFacts, FlowIntents, Intents, Statement } from '../event.ts'
+import type { LogGate } from '../flow.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { failure, noPlace } from './file-options.ts'
 import { type JournalEncoder, JournalFiles, type Live, type Sync, type WriteAt } from './journal-files.ts'
+import { Batch, FlowJournal, type SharedJournal } from './journal-flow.ts'
 import { HEARTBEAT_MS, type Identity, ownIdentity } from './owner.ts'
 import { Trouble } from './trouble.ts'
 
@@ -61,94 +62,18 @@ const SYNC_LOG_MS = 1000
 /** How often is looked whether the files are still where they were put. */
 const LOOK_MS = 50
 
-/** Chunks whose intents are written together. */
-class Batch implements Wait {
-  readonly kind = 'wait'
-  readonly from = 0
-  isReady = false
-  #callbacks: (() => void)[] = []
+/**
+ * Unsettled intents of a connection past which its client is not read, and those of all past which fewer are
+ * let through. A server that is asked to reply only at the end holds replies to 1,638 commands back at most:
+ * 8 KiB of them, of 5 bytes each (PostgreSQL's `BindComplete`). Fewer could wait for ever.
+ */
+const MOST_UNSETTLED = 10_000
+const FEW_UNSETTLED = 2000
+const MANY_IN_ALL = 100_000
 
-  whenReady(callback: () => void): void {
-    if (this.isReady) callback()
-    else this.#callbacks.push(callback)
-  }
-
-  ready(): void {
-    this.isReady = true
-    const callbacks = this.#callbacks
-    this.#callbacks = []
-    for (const callback of callbacks) callback()
-  }
-}
-
-/** A chunk of which only a part waits. */
-class PartWait implements Wait {
-  readonly kind = 'wait'
-  readonly from: number
-  readonly #batch: Batch
-
-  constructor(from: number, batch: Batch) {
-    this.from = from
-    this.#batch = batch
-  }
-
-  whenReady(callback: () => void): void {
-    this.#batch.whenReady(callback)
-  }
-}
-
-class FlowJournal implements FlowIntents {
-  readonly #journal: Journal
-  readonly #live = new Map<number, Live>()
-  #batch: Batch | undefined
-  #hasTaken = false
-
-  constructor(journal: Journal) {
-    this.#journal = journal
-  }
-
-  take(facts: FlowFacts, intent: Intent): void {
-    const journal = this.#journal
-    const { token, statement } = intent
-    if (token === 0 || statement === undefined) {
-      if (!journal.isBlocked) return
-    } else {
-      const live = journal.take(token, facts, statement)
-      if (live === undefined) return
-      this.settled(token)
-      this.#live.set(token, live)
-    }
-    this.#batch = journal.batch
-    this.#hasTaken = true
-  }
-
-  settled(token: number): void {
-    const live = this.#live.get(token)
-    if (live === undefined) return
-    this.#live.delete(token)
-    this.#journal.end(live)
-  }
-
-  ticket(from: number): Ticket {
-    const batch = this.#batch
-    if (batch === undefined) return GO
-    if (batch.isReady) {
-      this.#batch = undefined
-      this.#hasTaken = false
-      return GO
-    }
-    const isNew = this.#hasTaken
-    this.#hasTaken = false
-    return isNew && from > 0 ? new PartWait(from, batch) : batch
-  }
-
-  close(): void {
-    for (const live of this.#live.values()) this.#journal.end(live)
-    this.#live.clear()
-  }
-}
-
-export class Journal implements Intents {
+export class Journal implements Intents, SharedJournal {
+  /** {@link SharedJournal.live} */
+  live = 0
   readonly #options: JournalOptions
   readonly #log: JournaledLog
   readonly #clock: Clock
@@ -209,13 +134,18 @@ export class Journal implements Intents {
     return this.#blocks && (this.#trouble.isOn || this.#log.isInTrouble)
   }
 
-  /** what the chunks of this turn wait for */
+  /** {@link SharedJournal.mostUnsettled} */
+  get mostUnsettled(): number {
+    return this.live > MANY_IN_ALL ? FEW_UNSETTLED : MOST_UNSETTLED
+  }
+
+  /** {@link SharedJournal.batch} */
   get batch(): Batch {
     this.#batch ??= new Batch()
     return this.#batch
   }
 
-  /** Undefined for a statement that is not written. */
+  /** {@link SharedJournal.take} */
   take(token: number, facts: FlowFacts, statement: Statement): Live | undefined {
     if (this.#isClosed) return undefined
     try {
@@ -226,7 +156,7 @@ export class Journal implements Intents {
     }
   }
 
-  /** The log's writer has the record of that intent. */
+  /** {@link SharedJournal.end} */
   end(live: Live): void {
     live.mark = this.#log.accepted
     this.#ending.push(live)
