@@ -112,8 +112,11 @@ export interface FlowObserver {
   /** so many bytes were lost, or not shown */
   gap(from: Direction, bytes: number, at: Micros): void
   closed(end: FlowEnd, at: Micros): void
-  /** All frontend chunks shown so far were sent on, of a source that shows them first. */
-  sent?(at: Micros): void
+  /**
+   * Of a source that shows them first: all frontend bytes shown so far were sent on, but the last `unsent`
+   * ones; 0 unless told.
+   */
+  sent?(at: Micros, unsent?: number): void
   /** The bytes that end this flow for its client, with words; undefined where none can be said now. */
   refusal?(refusal: Refusal): Bytes | undefined
 }

@@ -31,8 +31,11 @@ export interface Session {
    * once.
    */
   stillOpen?(since: Micros): readonly AuditEvent[]
-  /** With intents: everything that the frontend was fed with so far has been sent on to the server. */
-  sent?(at: Micros): void
+  /**
+   * With intents: everything that the frontend was fed with so far has been sent on to the server, but the
+   * last `unsent` bytes; 0 unless told.
+   */
+  sent?(at: Micros, unsent?: number): void
   /**
    * With intents: offset in the frontend chunk fed last at which its first message with an intent began; 0
    * where that is in an earlier chunk or cannot be told.

@@ -66,6 +66,8 @@ export class Command {
   token = 0
   /** with intents: when it was sent on; 0 is not yet */
   sent: Micros = 0
+  /** with intents: bytes that the client had sent, with the chunk in which it ended */
+  fed = 0
   /** bytes of memory it holds, roughly */
   cost = 0
   /** its kept bytes while it waits for its turn, a copy; the whole payload's length */

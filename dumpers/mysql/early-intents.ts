@@ -52,9 +52,9 @@ export class EarlyIntents {
     this.#wire.feed(this.#framed)
   }
 
-  /** What is held was sent on. */
-  sent(early: EarlyBytes): void {
-    this.#sent = early.held
+  /** What is held was sent on, but the last `unsent` bytes. */
+  sent(early: EarlyBytes, unsent: number): void {
+    this.#sent = Math.max(this.#sent, early.held - unsent)
   }
 
   /** How many of the bytes held were sent on. */

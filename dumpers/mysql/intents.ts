@@ -85,6 +85,9 @@ export class Intents implements IntentLog {
   #framed: Bytes | undefined
   #length = 0
   #heldFrom: number | undefined
+  /** bytes that the client has sent, with that chunk; and the same when the last placeholder was kept */
+  #fed = 0
+  #placedAt = 0
 
   constructor(state: MysqlState) {
     this.#state = state
@@ -101,19 +104,21 @@ export class Intents implements IntentLog {
     this.#framed = chunk
     if (chunk === undefined) return
     this.#length = chunk.length
+    this.#fed += chunk.length
     this.#heldFrom = undefined
   }
 
-  sent(at: Micros): void {
-    for (const command of this.#unsent) {
-      command.sent = at
-      const { execution, placeholder } = command
-      if (execution === undefined || placeholder || execution.sent !== 0) continue
-      // rows that are fetched are those of another command
-      if (command.code !== COM.STMT_FETCH || execution.command !== undefined) execution.sent = at
-    }
-    this.#unsent = []
-    this.#places.unsent = 0
+  /** Commands of a chunk of which a part is not sent on count as not sent: what is before it runs nothing. */
+  sent(at: Micros, unsent: number): void {
+    const end = this.#fed - unsent
+    for (const command of this.#unsent) if (command.fed <= end) send(command, at)
+    this.#unsent = unsent === 0 ? [] : this.#unsent.filter(({ fed }) => fed > end)
+    if (this.#placedAt <= end) this.#places.unsent = 0
+  }
+
+  #keep(command: Command): void {
+    command.fed = this.#fed
+    this.#unsent.push(command)
   }
 
   begun(command: Command, before: number, body: CommandBody): void {
@@ -122,14 +127,14 @@ export class Intents implements IntentLog {
     this.#isChanging = code === COM.CHANGE_USER
     const isTold = !isUnanswered(code) || this.#state.uncertain !== undefined
     if (!isTold) return
-    this.#unsent.push(command)
+    this.#keep(command)
     if (execution !== undefined && execution.seq > before) this.#tell(execution.seq, execution, body)
     else if (code === COM.STMT_PREPARE || code === COM.CHANGE_USER) this.#tell(0, undefined, body)
     if (command.preparing !== undefined) this.#waiting.prepares(command.preparing.text)
   }
 
   waits(command: Command, body: CommandBody): void {
-    this.#unsent.push(command)
+    this.#keep(command)
     const number = this.#foretell(command, command.code, body)
     if (number > 0) command.seq = number
     else command.token = number
@@ -137,6 +142,7 @@ export class Intents implements IntentLog {
 
   waitsBare(command: Command, code: number, body: CommandBody): void {
     command.placeholder = true
+    this.#placedAt = this.#fed
     this.#places.push(this.#foretell(command, code, body))
   }
 
@@ -186,7 +192,7 @@ export class Intents implements IntentLog {
     const number = this.#places.shift()
     if (number > 0) command.seq = number
     else command.token = number
-    if (isUnsent) this.#unsent.push(command)
+    if (isUnsent) this.#keep(command)
     else command.sent = command.at
   }
 
@@ -265,6 +271,14 @@ export class Intents implements IntentLog {
     const isWhole = bytes === framed && start >= HEADER && !this.#state.compressed
     this.#heldFrom = isWhole ? Math.max(0, this.#length - framed.length + start - HEADER) : 0
   }
+}
+
+const send = (command: Command, at: Micros): void => {
+  command.sent = at
+  const { execution, placeholder } = command
+  if (execution === undefined || placeholder || execution.sent !== 0) return
+  // rows that are fetched are those of another command
+  if (command.code !== COM.STMT_FETCH || execution.command !== undefined) execution.sent = at
 }
 
 /** Bytes before a payload. */

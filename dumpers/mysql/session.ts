@@ -169,9 +169,9 @@ export class MysqlSession implements Session {
     this.#resume = new Resume(this.#state, this.#reply, this.#wires, lost, bytes)
   }
 
-  sent(at: Micros): void {
-    this.#intents?.sent(at)
-    if (this.#early !== undefined) this.#earlyIntents?.sent(this.#early)
+  sent(at: Micros, unsent = 0): void {
+    this.#intents?.sent(at, unsent)
+    if (this.#early !== undefined) this.#earlyIntents?.sent(this.#early, unsent)
   }
 
   get heldFrom(): number {
@@ -375,7 +375,7 @@ export class MysqlSession implements Session {
     if (early === undefined || early.length === 0 || this.#wires.frontend.stopped) return
     const sent = this.#earlyIntents?.sentBytes ?? 0
     this.#feedFrontend(early.subarray(0, sent))
-    this.#intents?.sent(this.#state.now)
+    this.#intents?.sent(this.#state.now, 0)
     this.#feedFrontend(early.subarray(sent))
   }
 

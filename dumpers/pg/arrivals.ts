@@ -17,6 +17,9 @@ import { Execution } from './execution.ts'
 import { HeldNumbers } from './held-numbers.ts'
 import { type PortalStore, type Prepared, PreparedStore } from './statements.ts'
 
+/** Most chunks that are told apart while they are not sent on; further ones count as one. */
+const MOST_BATCHES = 100
+
 /** SQL that may give a name of a statement another meaning. */
 const MAKES_NAMES = /prepare/i
 
@@ -51,6 +54,11 @@ export class Arrivals {
   #firstAt = -1
   /** tokens of intents that nothing has settled */
   readonly #open = new Set<number>()
+  /** bytes that the frontend was fed with: before the chunk at hand, and with it */
+  #before = 0
+  #fed = 0
+  /** commands that were not sent on yet, oldest first; the last ones may be those of the chunk at hand */
+  readonly #unsent: Batch[] = []
   #batch: Batch | undefined
   /** Parses since nothing was unanswered, by name */
   readonly #parsed: PreparedStore
@@ -66,7 +74,7 @@ export class Arrivals {
   #looked: Command | undefined
   #makesNames = false
   readonly #heldNumbers = new HeldNumbers()
-  /** placeholders that were pushed since bytes were sent on */
+  /** placeholders that were pushed since all was sent on */
   #unsentHeld = 0
 
   constructor(state: ArrivalState) {
@@ -80,9 +88,12 @@ export class Arrivals {
     return this.#parsed.bytes
   }
 
-  /** What the commands fed since bytes were last sent on share. */
+  /** What the commands of the chunk at hand share: those before its first intent, or those from there on. */
   get batch(): Batch {
-    this.#batch ??= { at: 0 }
+    if (this.#batch === undefined) {
+      this.#batch = { at: 0, end: this.#fed }
+      this.#unsent.push(this.#batch)
+    }
     return this.#batch
   }
 
@@ -91,17 +102,29 @@ export class Arrivals {
     return Math.max(0, this.#firstAt)
   }
 
-  /** A chunk is about to be read, or what was read was none: bytes kept from before were among it. */
+  /** A chunk of the frontend is about to be read. */
+  chunk(bytes: number): void {
+    this.#firstAt = -1
+    this.#before = this.#fed
+    this.#fed += bytes
+    if (this.#unsent.length < MOST_BATCHES) this.#batch = undefined
+    else if (this.#batch !== undefined) this.#batch.end = this.#fed
+  }
+
+  /** What was read was no chunk: bytes kept from before were among it. */
   forgetPlace(): void {
     this.#firstAt = -1
   }
 
-  /** All that was fed has been sent on. */
-  sent(at: Micros): void {
-    this.#unsentHeld = 0
-    if (this.#batch === undefined) return
-    this.#batch.at = at
-    this.#batch = undefined
+  /** All that was fed has been sent on, but the last `unsent` bytes. */
+  sent(at: Micros, unsent: number): void {
+    const end = this.#fed - unsent
+    for (let first = this.#unsent[0]; first !== undefined && first.end <= end; first = this.#unsent[0]) {
+      first.at = at
+      this.#unsent.shift()
+      if (first === this.#batch) this.#batch = undefined
+    }
+    if (unsent === 0) this.#unsentHeld = 0
   }
 
   /** A command has come whole; `isHeld`: the queue will keep a placeholder of it. Gives its intent. */
@@ -269,11 +292,19 @@ export class Arrivals {
   }
 
   #give(token: number, execution: Execution | undefined): void {
-    if (this.#firstAt < 0) this.#firstAt = this.messageAt
+    if (this.#firstAt < 0) this.#hold()
     const { identity, now } = this.#state
     const { who } = identity
     const statement = execution?.intent(who)
     this.#state.emit(new IntentEvent(now, who, token, statement))
+  }
+
+  /** The chunk waits from here on; what is before it is sent on sooner. */
+  #hold(): void {
+    this.#firstAt = this.messageAt
+    if (this.#batch === undefined || this.#unsent.length >= MOST_BATCHES) return
+    this.#batch.end = this.#before + this.messageAt
+    this.#batch = undefined
   }
 
   /** The record of that number was given. */

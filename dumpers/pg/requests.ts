@@ -287,9 +287,9 @@ const push = (state: PgState, command: Command, bytes: number): void => {
   command.cost = COMMAND_COST + bytes * 2
   const isFull = queue.full || queue.cost + command.cost > state.queueLimit
   if (arrivals !== undefined) {
+    arrivals.arrived(command, isFull)
     command.batch = arrivals.batch
     if (command.execution !== undefined) command.execution.batch = command.batch
-    arrivals.arrived(command, isFull)
   }
   if (state.ended || state.skipping) {
     abandon(state, command, 'skipped')

@@ -92,7 +92,7 @@ export class PgSession implements Session {
 
   feed(from: Direction, chunk: Bytes, at: Micros): readonly AuditEvent[] {
     this.#state.now = at
-    if (from === 'frontend') this.#state.arrivals?.forgetPlace()
+    if (from === 'frontend') this.#state.arrivals?.chunk(chunk.length)
     if (this.#state.context.budget !== undefined) this.#memory.limit(this.#phase === 'ready')
     const resume = this.#resume
     // a session that lost bytes takes the chunk, unless it is back in step
@@ -187,8 +187,8 @@ export class PgSession implements Session {
     closeCommands(this.#state)
   }
 
-  sent(at: Micros): void {
-    this.#state.arrivals?.sent(at)
+  sent(at: Micros, unsent = 0): void {
+    this.#state.arrivals?.sent(at, unsent)
   }
 
   get heldFrom(): number {

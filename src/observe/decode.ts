@@ -102,8 +102,8 @@ export class FlowDecoder implements FlowObserver {
     return intents.ticket(this.#session.heldFrom ?? 0)
   }
 
-  sent(at: Micros): void {
-    this.#session.sent?.(at)
+  sent(at: Micros, unsent = 0): void {
+    this.#session.sent?.(at, unsent)
   }
 
   refusal(refusal: Refusal): Bytes | undefined {

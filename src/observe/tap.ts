@@ -81,9 +81,9 @@ class Tap implements FlowObserver {
     }
   }
 
-  sent(at: Micros): void {
+  sent(at: Micros, unsent = 0): void {
     try {
-      this.#inner.sent?.(at)
+      this.#inner.sent?.(at, unsent)
     } catch (error) {
       this.#detach(error, at)
     }

@@ -151,27 +151,44 @@ export class GatedLane implements Due {
 
   pump(at: Micros): void {
     if (this.#isHeld || this.#isDropped) return
-    for (let next = this.#passing[0]; next?.ticket !== undefined; next = this.#passing[0]) {
-      const { ticket } = next
-      if (ticket !== GO && ticket.kind === 'refuse') {
-        this.#options.keeper.refused(ticket)
-        return
-      }
-      if (this.#target === undefined) return
-      if (ticket !== GO && !this.#asks(ticket)) {
-        this.#hold(next, ticket, this.#target)
-        return
-      }
-      this.#send(next, this.#target)
-    }
-    if (this.#isUntold && this.#shown === 0) {
-      this.#isUntold = false
-      this.#options.observer.sent?.(at)
+    const stop = this.#sendShown()
+    if (this.#isUntold) this.#tellSent(at)
+    if (stop === 'stuck') return
+    if (stop !== undefined) {
+      this.#options.keeper.refused(stop)
+      return
     }
     // Not now: this may be the log's own call, amid its work.
     if (this.#offered < this.#passing.length) this.#options.turn.await(this)
     if (this.#isEnding && this.#passing.length === 0) this.#target?.socket.end()
     else this.#goOn()
+  }
+
+  /** Sends what was shown, up to what has to wait; answers what it stopped at. */
+  #sendShown(): Refusal | 'stuck' | undefined {
+    const target = this.#target
+    for (let next = this.#passing[0]; next?.ticket !== undefined; next = this.#passing[0]) {
+      const { ticket } = next
+      if (ticket !== GO && ticket.kind === 'refuse') return ticket
+      if (target === undefined) return 'stuck'
+      if (ticket !== GO && !this.#asks(ticket)) {
+        this.#hold(next, ticket, target)
+        return 'stuck'
+      }
+      this.#send(next, target)
+    }
+    return undefined
+  }
+
+  /** Of what the observer was shown, that is; the rest of that waits. */
+  #tellSent(at: Micros): void {
+    this.#isUntold = false
+    let unsent = 0
+    for (let i = 0; i < this.#shown; i++) {
+      const { chunk, sent } = this.#passing[i] as Passing
+      unsent += chunk.length - sent
+    }
+    this.#options.observer.sent?.(at, unsent)
   }
 
   /** What was not sent by now never is. Answers what that was. */
@@ -258,6 +275,7 @@ export class GatedLane implements Due {
     const upTo = Math.min(wait.from, next.chunk.length)
     if (upTo > 0) {
       next.sent = upTo
+      this.#isUntold = true
       this.#wrote(target.socket.write(next.chunk.subarray(0, upTo)))
     }
     this.#isHeld = true

@@ -292,6 +292,15 @@ describe('along with the log-in', () => {
     ])
   })
 
+  test('chunks that were sent on are told from one that was not', () => {
+    const { session, client, server, close } = open([greeting, response])
+    client(f.query('do 1'))
+    client(f.query('do 2'))
+    session.sent(9, f.query('do 2').length)
+    server(packets(2, b.ok()))
+    expect(recordsIn(close()).map(({ outcome }) => outcome)).toEqual(['unknown', 'skipped'])
+  })
+
   test('compressed', () => {
     const { client, server } = open(COMPRESSED.slice(0, 2))
     expect(briefs(client(compressed(0, f.query('do 1'))))).toEqual(['-1 #1 do 1'])
@@ -377,6 +386,24 @@ describe('what is sent on', () => {
       outcome: 'skipped',
       stmt_seq: 4,
     })
+  })
+
+  test('chunk by chunk, of a full queue too', () => {
+    const { client, session, close } = open(LOGIN, { maxQueue: 1 })
+    client(f.query('do 1'))
+    client(f.query('do 2'))
+    client(f.query('do 3'))
+    session.sent(9, f.query('do 3').length)
+    expect(recordsIn(close()).map(({ outcome }) => outcome)).toEqual(['unknown', 'skipped', 'skipped'])
+    const other = open()
+    other.client(f.query('do 1'))
+    other.client(f.query('do 2'))
+    other.session.sent(30, f.query('do 2').length)
+    other.session.sent(40)
+    const sentAt = recordsIn(other.server(OK, OK)).map(
+      ({ at, gate_wait_us }) => Number(at) + Number(gate_wait_us),
+    )
+    expect(sentAt).toEqual([30, 40])
   })
 
   test('and rows that were not fetched are those of a statement that ran', () => {

@@ -21,8 +21,11 @@ import { feedsOf } from '../../support/pg-intents.ts'
 const ready = b.readyForQuery()
 
 describe('sent, and not sent', () => {
-  /** Feeds at even times, tells at odd ones that it was sent. */
-  const timed = (steps: readonly (Bytes | 'sent' | 'server')[], reply: Bytes) => {
+  /** A number: so many of the last bytes were not sent. */
+  type Steps = readonly (Bytes | 'sent' | number | 'server')[]
+
+  /** What the session gives, a step being 100 us. */
+  const timed = (steps: Steps, reply: Bytes) => {
     const session = new PgSession(openContext({ intents: true }))
     for (const turn of LOGIN) if ('bytes' in turn) session.feed(turn.from, turn.bytes, 1)
     const events: Plain[] = []
@@ -30,6 +33,7 @@ describe('sent, and not sent', () => {
     for (const one of steps) {
       now += 100
       if (one === 'sent') session.sent(now)
+      else if (typeof one === 'number') session.sent(now, one)
       else if (one === 'server') events.push(...(session.feed('backend', reply, now) as unknown as Plain[]))
       else session.feed('frontend', one, now)
     }
@@ -52,7 +56,25 @@ describe('sent, and not sent', () => {
     expect(record).toMatchObject({ at: 1400, gate_wait_us: 200, duration_us: 100 })
   })
 
-  test.each<[string, readonly (Bytes | 'sent' | 'server')[], Plain[]]>([
+  const query = f.query('b')
+  test.each<[string, Steps, Plain[]]>([
+    [
+      'a chunk behind another',
+      [f.query('a'), query, query.length],
+      [{ outcome: 'unknown' }, { outcome: 'skipped', reason: 'not_forwarded' }],
+    ],
+    [
+      'the rest of a chunk',
+      [
+        ...[f.parse('a'), f.bind(), f.flush(), 'sent', 'server'],
+        ...[Buffer.concat([f.execute(), f.sync(), query]), query.length],
+      ] as Steps,
+      [
+        { event: 'prepare', outcome: 'success' },
+        { outcome: 'unknown', text: { text: 'a' } },
+        { outcome: 'skipped', reason: 'not_forwarded' },
+      ],
+    ],
     [
       'a Query',
       [f.query('a'), 'sent', f.query('b')],
@@ -86,6 +108,22 @@ describe('sent, and not sent', () => {
     ],
   ])('%s that was not sent when it ended never ran', (_, steps, wanted) => {
     expect(timed(steps, Buffer.concat([b.parseComplete(), b.bindComplete()]))).toMatchObject(wanted)
+  })
+
+  test('chunks that are sent apart have waited for so long each', () => {
+    const records = timed([f.query('a'), query, query.length, 'sent', 'server', 'server'], done('SELECT 1'))
+    expect(records).toMatchObject([
+      { at: 1100, gate_wait_us: 200, duration_us: 200 },
+      { at: 1200, gate_wait_us: 200, duration_us: 200 },
+    ])
+  })
+
+  test('many chunks', () => {
+    const chunks = Array.from({ length: 300 }, () => query)
+    const outcomes = (steps: Steps) => timed(steps, ready).map(({ outcome }) => outcome)
+    expect(outcomes([...chunks, 'sent'])).toEqual(Array(300).fill('unknown'))
+    expect(new Set(outcomes([...chunks, query.length]).slice(0, 90))).toEqual(new Set(['unknown']))
+    expect(outcomes([...chunks, query.length]).at(-1)).toBe('skipped')
   })
 
   test('of a full queue too', () => {

@@ -67,11 +67,12 @@ describe('a chunk', () => {
     expect(String(await read(client, 9))).toBe('meanwhile')
     await turns(5)
     expect(server.read()).toBeNull()
-    expect(flow.sentAt).toHaveLength(0)
+    expect(flow.notes.filter((note) => note.startsWith('sent'))).toEqual(['sent but 1'])
     stage.time.pass(70)
     log.write()
     expect(String(await read(server, 1))).toBe('!')
-    expect(flow.sentAt).toEqual([stage.time.now()])
+    expect(flow.notes.at(-1)).toBe('sent')
+    expect(flow.sentAt.at(-1)).toBe(stage.time.now())
     expect(stage.listener.held).toEqual({ now: 0, total: 1, timedOut: 0 })
   })
 
@@ -90,6 +91,24 @@ describe('a chunk', () => {
     expect(String(await read(server, 18))).toBe('!firstsecond!third')
     await until('told', () => flow.notes.at(-1) === 'sent')
     expect(flow.bytes('frontend').toString()).toBe('!firstsecond!third')
+  })
+
+  test('that has gone is told, though one behind it is held', async () => {
+    const { client, server, flow } = await held('!first')
+    client.write('second')
+    await until('read', () => server.bytesRead === 0)
+    await turns(5)
+    client.write('!third')
+    await turns(5)
+    stage.time.pass(70)
+    log.write()
+    expect(String(await read(server, 12))).toBe('!firstsecond')
+    await until('held', () => stage.listener.held.now === 1)
+    const since = flow.notes.indexOf('frontend !first')
+    const told = flow.notes.slice(since + 1).filter((note) => note.startsWith('sent'))
+    expect(told[0]).toBe('sent')
+    expect(told.at(-1)).toMatch(/^sent but [56]$/)
+    expect(flow.sentAt.at(-1)).toBe(stage.time.now())
   })
 
   test('that is long goes at once when nothing waits, and is told', async () => {
@@ -255,6 +274,7 @@ describe('before the log-in', () => {
       'backend no\n',
       'frontend hello\n',
       'frontend run!',
+      'sent but 1',
       'sent',
     ])
   })
@@ -276,7 +296,10 @@ describe('before the log-in', () => {
       log.write()
       expect(String(await read(server, 1))).toBe('!')
       const flow = (await stage.flow()) as Auditor
-      expect(flow.notes).toEqual(['backend hello', 'frontend me', 'sent', 'frontend run!', 'sent'])
+      expect(flow.notes).toEqual([
+        ...['backend hello', 'frontend me', 'sent'],
+        ...['frontend run!', 'sent but 1', 'sent'],
+      ])
     },
   )
 

@@ -99,8 +99,8 @@ export class Auditor extends Seen {
     return sum
   }
 
-  sent(at: number): void {
-    this.notes.push('sent')
+  sent(at: number, unsent = 0): void {
+    this.notes.push(unsent === 0 ? 'sent' : `sent but ${unsent}`)
     this.sentAt.push(at)
   }
 
