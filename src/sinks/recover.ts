@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { SinkError } from '../errors.ts'
 import type { Line } from '../event.ts'
-import { OWNER_BYTES, type ReadIntent, type ReadSegment, readOwner, readSegment } from './journal-format.ts'
+import { OWNER_BYTES, type ReadSegment, readOwner, readSegment } from './journal-format.ts'
 import { type Identity, isAlive, type Owner } from './owner.ts'
 import { type Entry, entryOf, lineOf, readWritten } from './recover-records.ts'
 
@@ -51,7 +51,20 @@ interface Found {
   readonly segments: readonly Segment[]
 }
 
-const NONE: ReadonlySet<Entry> = new Set()
+interface Opened {
+  readonly found: Found
+  readonly entries: readonly Entry[]
+}
+
+/** Bytes of records that are looked for at a time, roughly. */
+const MOST_BYTES = 64 << 20
+/** Bytes that the log's writer is given at a time: less than it may ever have to drop. */
+const MOST_WAITING = 1 << 14
+
+const isAllWritten = (log: RecoveredLog): boolean => {
+  log.flush()
+  return !log.isInTrouble && log.settled >= log.accepted
+}
 
 const isIdentity = (value: unknown): value is Identity =>
   typeof (value as Partial<Identity> | undefined)?.pid === 'number'
@@ -60,8 +73,6 @@ export class Recovery {
   readonly #options: RecoverOptions
   readonly #owner: Owner
   readonly #log: RecoveredLog
-  /** journals whose records the log's writer has, and how many it had taken then */
-  readonly #taken = new Map<string, number>()
   /** journals that were told of */
   readonly #told = new Set<string>()
 
@@ -76,18 +87,27 @@ export class Recovery {
     return this.#find().some((found) => !this.#told.has(found.stem) && !this.#isAlive(found, nowMs))
   }
 
-  /** False when it has to be done again: the log cannot be written. Rejects as the file system says. */
+  /**
+   * False when it has to be done again: the log cannot be written, or the process stops. Rejects as the file
+   * system says. However many journals there are, the log is searched once for as much of them as is held in
+   * memory at a time.
+   */
   async run(nowMs: number, isStopping: () => boolean): Promise<boolean> {
     // the process's own first record comes before those of others
     await setImmediate()
-    let isDone = true
-    for (const found of this.#find()) {
-      if (isStopping()) return false
-      if (this.#isAlive(found, nowMs)) continue
-      const isOver = await this.#recover(found)
-      isDone &&= isOver
+    const dead = this.#find().filter((found) => !this.#isAlive(found, nowMs))
+    for (let done = 0; done < dead.length; ) {
+      const batch: Opened[] = []
+      for (let bytes = 0; done < dead.length && bytes < MOST_BYTES; done++) {
+        if (isStopping()) return false
+        const opened = this.#open(dead[done] as Found)
+        if (opened === undefined) continue
+        batch.push(opened)
+        bytes += opened.entries.reduce((sum, { record }) => sum + record.length, 0)
+      }
+      if (!(await this.#recover(batch, isStopping))) return false
     }
-    return isDone
+    return true
   }
 
   #find(): readonly Found[] {
@@ -116,42 +136,62 @@ export class Recovery {
     return false
   }
 
-  /** True when there is nothing more to be done with that journal. */
-  async #recover(found: Found): Promise<boolean> {
-    if (!this.#taken.has(found.stem)) {
-      const read = found.segments.map(({ path }) => readSegment(readFileSync(path)))
-      const newest = newestOf(read)
-      if (newest === undefined) return this.#unreadable(found, read.includes('newer'))
-      if (newest.isBroken) this.#tell(found.stem, 'is damaged: what is behind the damage is not recovered')
-      if (this.#log.isInTrouble) return false
-      await this.#take(found.stem, newest.intents)
+  /** What a journal has that is to be looked for; undefined where nothing can be done with it. */
+  #open(found: Found): Opened | undefined {
+    const read = found.segments.map(({ path }) => readSegment(readFileSync(path)))
+    const newest = newestOf(read)
+    if (newest === undefined) {
+      this.#unreadable(found, read.includes('newer'))
+      return undefined
     }
-    this.#log.flush()
-    if (this.#log.isInTrouble || this.#log.settled < (this.#taken.get(found.stem) as number)) return false
-    await this.#log.sync()
+    if (newest.isBroken) this.#tell(found.stem, 'is damaged: what is behind the damage is not recovered')
+    const intents = [...newest.intents].sort((one, other) => one.id - other.id)
+    // a copy each, so that not all segments are held
+    return { found, entries: intents.map((it) => entryOf({ ...it, record: Buffer.from(it.record) })) }
+  }
+
+  /** True when nothing is left to be done with these journals. */
+  async #recover(batch: readonly Opened[], isStopping: () => boolean): Promise<boolean> {
+    const entries = batch.flatMap((opened) => opened.entries)
+    if (entries.length > 0 && !(await this.#write(entries, isStopping))) return false
     // the newest last: it alone says what is needed
-    for (const path of byAge(found)) rmSync(path, { force: true })
-    this.#taken.delete(found.stem)
+    for (const { found } of batch) for (const path of byAge(found)) rmSync(path, { force: true })
     return true
   }
 
-  async #take(stem: string, intents: readonly ReadIntent[]): Promise<void> {
+  /**
+   * Writes those that the log has not, and brings them to stable storage. Where that breaks off, the next
+   * try finds in the log how far it came.
+   */
+  async #write(entries: readonly Entry[], isStopping: () => boolean): Promise<boolean> {
     const { dir, fileName, onIntents } = this.#options
-    const entries = [...intents].sort((a, b) => a.id - b.id).map(entryOf)
-    const written = entries.length === 0 ? NONE : await readWritten(dir, fileName, entries)
-    for (const entry of entries) if (!written.has(entry)) this.#log.append(lineOf(entry))
-    this.#taken.set(stem, this.#log.accepted)
-    if (entries.length > 0) onIntents?.(entries.length - written.size, written.size)
+    const log = this.#log
+    // what an earlier try has left with the writer is to be found
+    if (!isAllWritten(log)) return false
+    const written = await readWritten(dir, fileName, entries)
+    if (isStopping() || log.isInTrouble) return false
+    let bytes = 0
+    for (const entry of entries) {
+      if (written.has(entry)) continue
+      log.append(lineOf(entry))
+      bytes += entry.record.length
+      if (bytes < MOST_WAITING) continue
+      bytes = 0
+      if (!isAllWritten(log)) return false
+    }
+    if (!isAllWritten(log)) return false
+    await log.sync()
+    onIntents?.(entries.length - written.size, written.size)
+    return true
   }
 
   /** Nothing but zeros is of a process that died at its start. */
-  #unreadable({ stem, segments }: Found, isNewer: boolean): true {
+  #unreadable({ stem, segments }: Found, isNewer: boolean): void {
     const isEmpty = segments.every(({ path }) => readFileSync(path).every((byte) => byte === 0))
     if (isEmpty) for (const { path } of segments) rmSync(path, { force: true })
     else if (isNewer) this.#tell(stem, 'is of a newer version and was left for that')
     else
       this.#tell(stem, 'cannot be read: statements may be missing in the log; delete it when that is clear')
-    return true
   }
 
   #tell(stem: string, what: string): void {

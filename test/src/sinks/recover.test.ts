@@ -252,6 +252,30 @@ describe('a start', () => {
     expect(journals(), 'what it did not end is for the next start').toHaveLength(2)
   })
 
+  it('searches the log once for the journals of a whole row of crashes', async () => {
+    for (let round = 0; round < 20; round++) {
+      const victim = new Victim(`c${round}`)
+      victim.take(2 * round + 1, 2 * round + 2)
+      victim.finish(2 * round + 1)
+    }
+    crash()
+    const counts: number[][] = []
+    await restart('json', { onIntents: (...both) => counts.push(both) })
+    expect(counts).toEqual([[20, 20]])
+    expect(journals()).toEqual([])
+    expect(statements()).toHaveLength(40)
+  })
+
+  it('has no more waiting at a time than may wait', async () => {
+    const victim = new Victim('c1')
+    const numbers = Array.from({ length: 2000 }, (_, index) => index + 1)
+    victim.take(...numbers)
+    crash()
+    await restart('json', { bufferBytes: 65_536 })
+    expect(statements()).toHaveLength(2000)
+    expect(lines().filter((line) => line.includes('"audit.loss"'))).toEqual([])
+  })
+
   it('ends well where the one before it was killed before the journal was gone', async () => {
     new Victim('c1').take(1, 2)
     crash()
