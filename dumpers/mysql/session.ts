@@ -196,9 +196,13 @@ export class MysqlSession implements Session {
 
   /** Nobody saw the log-in decided: what was sent along may have run. */
   #closeLogin(): void {
+    this.#beginUndecided()
+    closeCommands(this.#state, true)
+  }
+
+  #beginUndecided(): void {
     this.#login.outcome('unknown')
     this.#begin()
-    closeCommands(this.#state, true)
   }
 
   stillOpen(since: Micros): readonly AuditEvent[] {
@@ -237,7 +241,10 @@ export class MysqlSession implements Session {
       }
       return
     }
-    this.#wires.undecodedIn += this.#early.take().length + chunk.length
+    this.#wires.undecodedIn += chunk.length
+    // the commands before these bytes may have been sent on, and run
+    if (this.#phase === 'login' && this.#login.responded) this.#beginUndecided()
+    this.#wires.undecodedIn += this.#early?.take().length ?? 0
     this.#early = undefined
     this.#stop('overflow')
   }

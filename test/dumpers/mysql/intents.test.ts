@@ -292,6 +292,18 @@ describe('along with the log-in', () => {
     ])
   })
 
+  test('commands that may have run are on record though too much follows them', () => {
+    const { client, sent, server, close } = early()
+    sent()
+    const events = [...client(f.query('x'.repeat(70_000))), ...server(packets(2, b.ok())), ...close()]
+    expect(recordsIn(events).map(({ text, outcome }) => [text, outcome])).toEqual([
+      ['do 1', 'unknown'],
+      ['do 2', 'unknown'],
+    ])
+    expect(overs(events)).toEqual([-1, -2])
+    expect(kinds(events)).toContain('gap')
+  })
+
   test('chunks that were sent on are told from one that was not', () => {
     const { session, client, server, close } = open([greeting, response])
     client(f.query('do 1'))
