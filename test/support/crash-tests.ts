@@ -34,6 +34,7 @@ export const testCrashes = (loadOf: () => CrashLoad): void => {
     const load = loadOf()
     const stage = await openStage(load, { guarantee: 'written' })
     await crashRoundly(stage, load, { rounds, seed })
+    await stage.recover()
     await stage.start()
     await load.run(stage.port, 1)
     await stage.end()
