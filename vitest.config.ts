@@ -5,7 +5,19 @@ export default defineConfig({
   test: {
     reporters: ['default', closingLine()],
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/live/**'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/live/**'],
+          setupFiles: ['test/setup/seed.ts'],
+          // a process for each file would take half of the time
+          isolate: false,
+          // for machines that are busy
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: 'live',

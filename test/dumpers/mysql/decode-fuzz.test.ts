@@ -18,6 +18,7 @@ import {
 } from '../../../dumpers/mysql/decode-login.ts'
 import { ProtocolError } from '../../../src/errors.ts'
 import { MysqlCursor } from '../../../src/framing/mysql-cursor.ts'
+import { runs } from '../../support/fuzz.ts'
 import { backend, frontend } from '../../support/my-wire.ts'
 
 const DECODERS: Readonly<Record<string, (body: MysqlCursor, capabilities: Capabilities) => object>> = {
@@ -69,7 +70,7 @@ describe.each(Object.entries(DECODERS))('%s', (_, decode) => {
         expect(cursor.at).toBeLessThanOrEqual(2 + body.length)
         expect(cursor.at).toBeGreaterThanOrEqual(2)
       }),
-      { numRuns: 500 },
+      runs(500),
     )
   })
 })

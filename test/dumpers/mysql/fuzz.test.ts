@@ -14,6 +14,7 @@ import { MysqlFramer } from '../../../src/framing/mysql.ts'
 import { openLink } from '../../../src/observe/link.ts'
 import { canonical, openContext } from '../../support/canonical.ts'
 import { seededRandom, splitRandomly } from '../../support/chunks.ts'
+import { patience, runs } from '../../support/fuzz.ts'
 import { LOGIN, loginOf, MODERN } from '../../support/my-conversation.ts'
 import {
   backend,
@@ -27,11 +28,8 @@ import {
 } from '../../support/my-wire.ts'
 import { readConversations } from '../../support/pcap.ts'
 
-/** FUZZ_FACTOR=20 tries twenty times as much. */
-const runs = (count: number) => ({ numRuns: count * Number(process.env.FUZZ_FACTOR ?? 1) })
-
 /** Two cores may be shared with much else. */
-const TIMEOUT = 60_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? 1))
+const TIMEOUT = patience(60_000)
 
 const FOLDER = new URL('../../captures/', import.meta.url).pathname
 const PORT = 4555

@@ -13,13 +13,12 @@ import type { Bytes, Direction } from '../../../src/flow.ts'
 import type { SessionLimits } from '../../../src/session.ts'
 import { canonical, openContext, type Plain, type Turn } from '../../support/canonical.ts'
 import { seededRandom, splitEvery, splitRandomly } from '../../support/chunks.ts'
+import { patience, runs } from '../../support/fuzz.ts'
 import { LOGIN, loginOf, MODERN, packets } from '../../support/my-conversation.ts'
 import { backend, compressed, frontend, prepared, resultSet, stringParam } from '../../support/my-wire.ts'
 import { readConversations } from '../../support/pcap.ts'
 
-/** FUZZ_FACTOR=20 tries twenty times as much. */
-const runs = (count: number) => ({ numRuns: count * Number(process.env.FUZZ_FACTOR ?? 1) })
-const TIMEOUT = 60_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? 1))
+const TIMEOUT = patience(60_000)
 
 const FOLDER = new URL('../../captures/', import.meta.url).pathname
 const PORT = 4555

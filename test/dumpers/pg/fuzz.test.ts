@@ -10,6 +10,7 @@ import type { Bytes } from '../../../src/flow.ts'
 import { openLink } from '../../../src/observe/link.ts'
 import { canonical, openContext } from '../../support/canonical.ts'
 import { seededRandom, splitRandomly } from '../../support/chunks.ts'
+import { patience, runs } from '../../support/fuzz.ts'
 import {
   applyChange,
   change,
@@ -23,11 +24,8 @@ import {
 } from '../../support/pg-fuzz.ts'
 import { frontend, loggedIn } from '../../support/pg-wire.ts'
 
-/** FUZZ_FACTOR=20 tries twenty times as much. */
-const runs = (count: number) => ({ numRuns: count * Number(process.env.FUZZ_FACTOR ?? 1) })
-
 /** Two cores may be shared with much else. */
-const TIMEOUT = 60_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? 1))
+const TIMEOUT = patience(60_000)
 
 /** Small, so that every limit is met. */
 const LIMITS = { maxQueryBytes: 2000, maxValueBytes: 50, maxStatements: 5, maxQueue: 8 }

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seededRandom, splitEvery, splitRandomly } from '../../support/chunks.ts'
+import { patience, runs } from '../../support/fuzz.ts'
 import {
   applyChange,
   change,
@@ -22,8 +23,7 @@ import {
   type Way,
 } from '../../support/pg-intents.ts'
 
-const runs = (count: number) => ({ numRuns: count * Number(process.env.FUZZ_FACTOR ?? 1) })
-const TIMEOUT = 60_000 * Math.max(1, Number(process.env.FUZZ_FACTOR ?? 1))
+const TIMEOUT = patience(60_000)
 
 /** Small, so that queues overflow and names are forgotten. */
 const LIMITS = { maxQueryBytes: 2000, maxValueBytes: 50, maxStatements: 5, maxQueue: 8 }

@@ -12,6 +12,7 @@ import type {
   QueryText,
   Who,
 } from '../../../src/event.ts'
+import { runs } from '../../support/fuzz.ts'
 
 const flow: FlowFacts = {
   conn_id: '01abc',
@@ -160,7 +161,7 @@ for (const [dialect, statements] of DIALECTS)
           direct++
           expect(buffer.toString('utf8', at, end)).toBe(lineOf(encoder.encode(flow, event), seq))
         }),
-        { seed: 1, numRuns: 2000 },
+        { seed: 1, ...runs(2000) },
       )
       expect(direct).toBeGreaterThan(200)
     })

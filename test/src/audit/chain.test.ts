@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readSigner } from '../../../src/audit/seal.ts'
 import type { CheckedFile } from '../../../src/audit/verify-links.ts'
 import type { FileSink } from '../../../src/sinks/file.ts'
+import { runs } from '../../support/fuzz.ts'
 import { LogDirectory, type LogRecord } from '../../support/log-files.ts'
 import {
   appendDirect,
@@ -418,7 +419,7 @@ describe('a disk that takes only so much', () => {
         }
       },
     )
-    await fc.assert(property, { numRuns: 60 })
+    await fc.assert(property, runs(60))
   })
 
   it('for good: the next process vouches for what there is', async () => {

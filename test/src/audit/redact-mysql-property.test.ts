@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { redact } from '../../../src/audit/redact.ts'
 import type { Statement } from '../../../src/event.ts'
+import { runs } from '../../support/fuzz.ts'
 import { MYSQL_ORDINARY, MYSQL_SECRETS } from '../../support/secret-mysql.ts'
 import { mysqlQuery, statement } from '../../support/statements.ts'
 
@@ -103,7 +104,7 @@ describe('properties of redaction for MySQL', () => {
             expect(event.text?.text).toBe(build(template, '<redacted>', gaps, before))
         },
       ),
-      { numRuns: 3000 },
+      runs(3000),
     )
   }, 60_000)
 
@@ -145,7 +146,7 @@ describe('properties of redaction for MySQL', () => {
             .join('')
           expect(redacted({ text: mysqlQuery(said) }).text?.text).toBe(said)
         }),
-        { numRuns: 8 },
+        runs(8),
       )
   })
 
@@ -190,7 +191,7 @@ describe('properties of redaction for MySQL', () => {
         const first = redacted({ text }).text?.text ?? ''
         expect(first.replaceAll('<redacted>', '').length).toBeLessThanOrEqual(text.text.length)
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 
@@ -240,7 +241,7 @@ describe('properties of redaction for MySQL', () => {
       const started = performance.now()
       redacted({ text, error_message: message })
       // quadratic work would take minutes
-      expect(performance.now() - started, unit).toBeLessThan(5_000)
+      expect(performance.now() - started, unit).toBeLessThan(20_000)
     }
   }, 120_000)
 })

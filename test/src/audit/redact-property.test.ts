@@ -4,6 +4,7 @@ import { redact } from '../../../src/audit/redact.ts'
 import { maskSpans } from '../../../src/audit/redact-mask.ts'
 import { secretsAsRead } from '../../../src/audit/redact-sql.ts'
 import type { Statement } from '../../../src/event.ts'
+import { runs } from '../../support/fuzz.ts'
 import { query, statement } from '../../support/statements.ts'
 
 /** Forms in which a literal may be written, each with what it needs behind it. */
@@ -97,7 +98,7 @@ describe('properties', () => {
             expect(event.text?.text).toBe(build('<redacted>'))
         },
       ),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 
@@ -141,7 +142,7 @@ describe('properties', () => {
         const first = (redact(statement({ text })) as Statement).text?.text ?? ''
         expect(first.replaceAll('<redacted>', '').length).toBeLessThanOrEqual(text.text.length)
       }),
-      { numRuns: 2000 },
+      runs(2000),
     )
   })
 
@@ -176,7 +177,7 @@ describe('properties', () => {
       const started = performance.now()
       redact(statement({ text, outcome: 'error', error_message: text.text }))
       // quadratic work would take minutes
-      expect(performance.now() - started, unit).toBeLessThan(5_000)
+      expect(performance.now() - started, unit).toBeLessThan(20_000)
     }
   }, 60_000)
 })

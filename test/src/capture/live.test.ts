@@ -139,5 +139,6 @@ test('a child that does not end is killed, when there is no time at once', async
   await live.start()
   const began = performance.now()
   await live.stop(Promise.resolve())
-  expect(performance.now() - began).toBeLessThan(1000)
+  // the child would sleep for a minute
+  expect(performance.now() - began).toBeLessThan(20_000)
 })

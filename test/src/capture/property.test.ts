@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { streamOf, talkOf, type Watched, watching } from '../../support/captured.ts'
 import { randomInteger, seededRandom } from '../../support/chunks.ts'
+import { runs } from '../../support/fuzz.ts'
 import { play, playAll, type Shot, Talk } from '../../support/talk.ts'
 
 /** Bytes that tell their place, so that one out of place is seen. */
@@ -66,7 +67,7 @@ describe('case 53: a known conversation', () => {
         expect(talkOf(flow)).toEqual(talk)
         expect(flow.end?.reason).toBe('closed')
       }),
-      { numRuns: 150 },
+      runs(150),
     )
   })
 
@@ -89,7 +90,7 @@ describe('case 53: a known conversation', () => {
         const flow = only(playAll(disturb(shots, random, 10)))
         expect(talkOf(flow)).toEqual([`> ${text}`, '< done'])
       }),
-      { numRuns: 100 },
+      runs(100),
     )
   })
 
@@ -119,7 +120,7 @@ describe('case 53: a known conversation', () => {
         // Only what was lost behind the last packet that tells of it may be unknown.
         if (left.at(-1) === shots.at(-1)) expect(passed).toBeGreaterThanOrEqual(total)
       }),
-      { numRuns: 200 },
+      runs(200),
     )
   })
 
@@ -137,7 +138,7 @@ describe('case 53: a known conversation', () => {
           if (next >= 0 && answer >= 0) expect(answer).toBeLessThan(next)
         }
       }),
-      { numRuns: 150 },
+      runs(150),
     )
   })
 
@@ -160,7 +161,7 @@ describe('case 53: a known conversation', () => {
           expect(whole.length).toBeGreaterThan(0)
         }
       }),
-      { numRuns: 100 },
+      runs(100),
     )
   })
 })

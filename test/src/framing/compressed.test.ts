@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { Bytes } from '../../../src/flow.ts'
 import { CompressedFramer, type Compression, zstdAvailable } from '../../../src/framing/compressed.ts'
 import { randomBytes, seededRandom, splitRandomly, splits } from '../../support/chunks.ts'
+import { runs } from '../../support/fuzz.ts'
 import { compressed, compressedFrame, fromHex, uint8, uint24 } from '../../support/my-wire.ts'
 
 interface Told {
@@ -99,7 +100,7 @@ test('whatever is sent comes out, however it is framed and split', () => {
       expect(told.plain).toEqual(Buffer.concat(plains))
       expect([told.lost, told.midFrame]).toEqual([false, false])
     }),
-    { numRuns: 40 },
+    runs(40),
   )
 })
 

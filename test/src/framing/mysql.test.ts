@@ -4,6 +4,7 @@ import type { Bytes } from '../../../src/flow.ts'
 import { SKIP } from '../../../src/framing/framer.ts'
 import { MysqlFramer, type PayloadHandler } from '../../../src/framing/mysql.ts'
 import { seededRandom, splitRandomly, splits } from '../../support/chunks.ts'
+import { runs } from '../../support/fuzz.ts'
 import { fromHex } from '../../support/my-wire.ts'
 
 /** What a payload came to: sequence id, first byte, length, kept bytes and how many were followed beyond. */
@@ -239,7 +240,7 @@ describe('rows in a row', () => {
           expect({ ...fast, runs: 0 }).toEqual(slow)
         }
       }),
-      { numRuns: 200 },
+      runs(200),
     )
   })
 

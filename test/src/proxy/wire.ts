@@ -252,11 +252,14 @@ export const read = (socket: Socket, count: number): Promise<Buffer> =>
     socket.on('data', take).on('close', gone).on('end', gone).resume()
   })
 
+/** Far beyond what a busy machine takes, within what a test may. */
+const PATIENCE_MS = 20_000
+
 /** Waits for a condition that no event tells of. */
 export const until = async (what: string, condition: () => boolean): Promise<void> => {
-  const end = Date.now() + 5_000
+  const end = Date.now() + PATIENCE_MS
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`not within 5 s: ${what}`)
+    if (Date.now() > end) throw new Error(`not within ${PATIENCE_MS} ms: ${what}`)
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -15,6 +15,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigError } from '../../../src/errors.ts'
+import { runs } from '../../support/fuzz.ts'
 import { ANY_EVENT, directOf, LogDirectory, lineOf, NOON, textsOf } from '../../support/log-files.ts'
 
 let log: LogDirectory
@@ -280,7 +281,7 @@ describe('trouble', () => {
         expect(records.map(({ log_seq }) => log_seq)).toEqual(records.map((_, i) => i + 1))
         void sink.close()
       }),
-      { numRuns: 60 },
+      runs(60),
     )
   })
 

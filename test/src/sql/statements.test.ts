@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Lexer, splitStatements } from '../../../src/sql/scan.ts'
+import { runs } from '../../support/fuzz.ts'
 
 const split = (text: string) => splitStatements(text).map(({ start, end }) => text.slice(start, end))
 const words = (text: string) => splitStatements(text).map((statement) => statement.words)
@@ -88,7 +89,7 @@ describe('splitStatements', () => {
         while (lexer.nextWithComments()) closed = lexer.terminated
         if (closed) expect(splitStatements(text)).toEqual(shifted)
       }),
-      { numRuns: 3000 },
+      runs(3000),
     )
   })
 })
