@@ -186,7 +186,7 @@ export class MysqlSession implements Session {
     const state = this.#state
     state.now = at
     this.#resume?.close()
-    if (this.#phase === 'login' && this.#login.responded) this.#closeLogin()
+    if (this.#phase === 'login' && this.#login.responded) this.#beginUndecided()
     if (this.#phase === 'ready') closeCommands(state, true)
     this.#login.release()
     this.#phase = 'over'
@@ -195,11 +195,6 @@ export class MysqlSession implements Session {
   }
 
   /** Nobody saw the log-in decided: what was sent along may have run. */
-  #closeLogin(): void {
-    this.#beginUndecided()
-    closeCommands(this.#state, true)
-  }
-
   #beginUndecided(): void {
     this.#login.outcome('unknown')
     this.#begin()
@@ -245,7 +240,6 @@ export class MysqlSession implements Session {
     // the commands before these bytes may have been sent on, and run
     if (this.#phase === 'login' && this.#login.responded) this.#beginUndecided()
     this.#wires.undecodedIn += this.#early?.take().length ?? 0
-    this.#early = undefined
     this.#stop('overflow')
   }
 
@@ -341,7 +335,6 @@ export class MysqlSession implements Session {
       this.#phase = 'lost'
     } else this.#stop('foreign', detail)
     this.#wires.undecodedIn += this.#early?.take().length ?? 0
-    this.#early = undefined
   }
 
   #loginReply(first: number, bytes: Bytes, start: number, end: number): void {
@@ -360,7 +353,6 @@ export class MysqlSession implements Session {
     this.#phase = 'over'
     this.#wires.stopBoth()
     this.#wires.undecodedIn += this.#early?.take().length ?? 0
-    this.#early = undefined
   }
 
   #accepted(ok: Ok): void {
