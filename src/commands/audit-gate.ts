@@ -8,6 +8,7 @@ import type { AuditEvent, Intents } from '../event.ts'
 import type { LogGate } from '../flow.ts'
 import { SYSTEM_CLOCK } from '../sinks/clock.ts'
 import type { FileSink } from '../sinks/file.ts'
+import { failure } from '../sinks/file-options.ts'
 import { openJournal } from '../sinks/journal.ts'
 import { OutputGate } from '../sinks/output-gate.ts'
 import type { StreamSink } from '../sinks/stdout.ts'
@@ -45,7 +46,7 @@ export const openAuditGate = (options: AuditGateOptions): AuditGate | undefined 
     const told = { onTrouble, onRecovered: (): void => onRecovered(0) }
     return openJournal({ log: sink, encoder, mask, guarantee, onFailure, ...told })
   }
-  if (file !== undefined) return lineGate(file.sink, promise)
+  if (file !== undefined) return lineGate(file.sink, promise, reports('file'))
   if (shown === undefined) return undefined
   return shownGate(shown, onFailure, reports('stdout'))
 }
@@ -66,13 +67,28 @@ const shownGate = (
   })
 
 /** tcpdp's lines are the whole record: what they tell of goes on when they are written. */
-const lineGate = (sink: FileSink, { guarantee, onFailure }: AuditPromise): AuditGate => {
+const lineGate = (
+  sink: FileSink,
+  { guarantee, onFailure }: AuditPromise,
+  { onTrouble, onRecovered }: OutputReports,
+): AuditGate => {
+  let isTold = false
   sink.watch(() => {}, guarantee === 'synced')
   const flush = (): Promise<void> | undefined => {
     sink.flush()
     return guarantee === 'synced' ? sink.sync() : undefined
   }
-  return gateOf({ flush, isStuck: () => sink.isInTrouble, onFailure })
+  return gateOf({
+    ...{ flush, isStuck: () => sink.isInTrouble, onFailure },
+    // of what it cannot write the file tells itself
+    onHeld: (why) => {
+      isTold = why !== undefined
+      if (why !== undefined) onTrouble(failure(sink.path, why))
+    },
+    onReleased: () => {
+      if (isTold) onRecovered(0)
+    },
+  })
 }
 
 const gateOf = (options: Omit<ConstructorParameters<typeof OutputGate>[0], 'clock'>): AuditGate => {

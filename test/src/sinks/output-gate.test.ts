@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Intent } from '../../../src/event.ts'
 import { GO, type Ticket, type Wait } from '../../../src/flow.ts'
 import { OutputGate, type OutputGateOptions } from '../../../src/sinks/output-gate.ts'
@@ -109,4 +109,92 @@ test('a flush that takes its time is waited for', async () => {
   await Promise.resolve()
   await Promise.resolve()
   expect(gone).toEqual(['first'])
+})
+
+describe('a flush that brings to stable storage', () => {
+  /** Each flush ends when it is told to. */
+  const openSlow = (onFailure: 'block' | 'continue') => {
+    const ends: ((error?: Error) => void)[] = []
+    const told: string[] = []
+    const flush = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        ends.push((error) => (error ? reject(error) : resolve()))
+      })
+    const both = open({
+      ...{ flush, onFailure, onHeld: (why) => told.push(why?.message ?? 'stuck') },
+      onReleased: () => told.push('released'),
+    })
+    const { gone, wait } = waiting()
+    const say = (name: string): void => {
+      both.flow.take(FACTS, LINE)
+      wait(name, both.flow.ticket(0))
+      both.gate.settle()
+    }
+    const end = async (error?: Error): Promise<void> => {
+      ends.shift()?.(error)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return { ...both, ends, told, gone, say, end }
+  }
+
+  test('serves all that came while the one before it ran', async () => {
+    const { ends, gone, say, end } = openSlow('block')
+    for (const name of ['first', 'second', 'third']) say(name)
+    expect(ends).toHaveLength(1)
+    await end()
+    expect([gone, ends.length]).toEqual([['first'], 1])
+    await end()
+    expect([gone, ends.length]).toEqual([['first', 'second', 'third'], 0])
+  })
+
+  test('fails: with "block" it is tried again before anybody goes on', async () => {
+    const { gate, state, told, gone, say, end } = openSlow('block')
+    say('first')
+    await end(new Error('EIO'))
+    say('second')
+    expect([gate.isBlocked, gone, told]).toEqual([true, [], ['EIO']])
+    state.looks.pop()?.()
+    await end()
+    expect([gate.isBlocked, gone, told]).toEqual([false, ['first', 'second'], ['EIO', 'released']])
+  })
+
+  test('fails: with "continue" all go on', async () => {
+    const { told, gone, say, end } = openSlow('continue')
+    say('first')
+    await end(new Error('EIO'))
+    expect([gone, told]).toEqual([['first'], ['EIO']])
+    say('second')
+    await end()
+    expect([gone, told]).toEqual([
+      ['first', 'second'],
+      ['EIO', 'released'],
+    ])
+  })
+
+  test.each(['block', 'continue'] as const)('hangs: %s', async (onFailure) => {
+    const { gate, state, told, gone, say, end } = openSlow(onFailure)
+    say('first')
+    say('second')
+    state.looks.shift()?.()
+    say('third')
+    const all = ['first', 'second', 'third']
+    expect(gate.isBlocked).toBe(onFailure === 'block')
+    expect(gone).toEqual(onFailure === 'block' ? [] : all)
+    expect(told).toEqual([expect.stringContaining('fdatasync has run for')])
+    await end()
+    await end()
+    expect([gate.isBlocked, gone, told.at(-1)]).toEqual([false, all, 'released'])
+  })
+
+  test('is done again for what could only be written when the output was free', async () => {
+    const { state, ends, gone, say, end } = openSlow('block')
+    state.isStuck = true
+    say('first')
+    await end()
+    state.isStuck = false
+    state.looks.pop()?.()
+    expect([gone, ends.length]).toEqual([[], 1])
+    await end()
+    expect(gone).toEqual(['first'])
+  })
 })
