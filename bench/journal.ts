@@ -49,7 +49,8 @@ const encoder = createEncoder({ format: 'json', host: 'db-1', timezone: 'utc', b
 const dir = mkdtempSync(join(tmpdir(), 'querytap-bench-'))
 const log = {
   ...{ stem: join(dir, '.dump.log.1-00000000'), isInTrouble: false, isStable: true },
-  ...{ accepted: 0, settled: 0, watch: () => undefined, sync: () => Promise.resolve() },
+  ...{ accepted: 0, settled: 0, watch: () => undefined, append: () => undefined },
+  sync: () => Promise.resolve(),
 }
 
 /** ns per statement, of so many in each turn of the event loop. */

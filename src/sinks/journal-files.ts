@@ -27,6 +27,8 @@ import {
   INTENT_HEADER,
   OVER_BYTES,
   ownerEntry,
+  type ReadIntent,
+  readIntent,
   sealFrame,
   writeIntentHeader,
   writeOver,
@@ -34,6 +36,8 @@ import {
 
 /** Room behind a segment's bound: one turn's intents begin before it, and may end behind it. */
 const SLACK = 1 << 17
+/** So many segments are kept of what cannot be written, where nobody waits for that. */
+const MOST_SEGMENTS = 16
 const LINE_FEED = 0x0a
 
 /** `writeSync` of node:fs at a position, or a test's. */
@@ -152,6 +156,11 @@ export class JournalFiles {
     return this.#used > this.#limit * 0.75
   }
 
+  /** Is there far more than what one file is for? */
+  get isOverBound(): boolean {
+    return this.#used > this.#options.segmentBytes * MOST_SEGMENTS
+  }
+
   /** Is no intent needed any more? */
   get isEmpty(): boolean {
     return this.#live.next === this.#live
@@ -170,6 +179,11 @@ export class JournalFiles {
     last.next = live
     this.#live.before = live
     return live
+  }
+
+  /** The intent as it was taken; its record is borrowed until the next one is taken. */
+  read({ offset }: Live): ReadIntent {
+    return readIntent(this.#bytes, offset)
   }
 
   /** That intent is needed no longer: the next frame says so. */
@@ -204,8 +218,9 @@ export class JournalFiles {
 
   /** Makes the files anew when they were taken away; the next write begins an epoch there. */
   lookAfter(): void {
-    const isThere = ({ path, inode }: Segment): boolean =>
-      statSync(path, { throwIfNoEntry: false })?.ino === inode
+    // one that could not be made again is closed, and may well be where it was
+    const isThere = ({ path, fd, inode }: Segment): boolean =>
+      fd >= 0 && statSync(path, { throwIfNoEntry: false })?.ino === inode
     if (this.#segments.every(isThere)) return
     this.#mustTurn = true
     this.#make()

@@ -1,43 +1,8 @@
 /** What one connection has in the journal, and what its chunks wait for. */
 import type { FlowFacts, FlowIntents, Intent, Statement } from '../event.ts'
 import { GO, type Ticket, type Wait } from '../flow.ts'
+import { type Batch, PartWait } from './batch.ts'
 import type { Live } from './journal-files.ts'
-
-/** Chunks whose intents are written together. */
-export class Batch implements Wait {
-  readonly kind = 'wait'
-  readonly from = 0
-  isReady = false
-  #callbacks: (() => void)[] = []
-
-  whenReady(callback: () => void): void {
-    if (this.isReady) callback()
-    else this.#callbacks.push(callback)
-  }
-
-  ready(): void {
-    this.isReady = true
-    const callbacks = this.#callbacks
-    this.#callbacks = []
-    for (const callback of callbacks) callback()
-  }
-}
-
-/** A chunk of which only a part waits. */
-class PartWait implements Wait {
-  readonly kind = 'wait'
-  readonly from: number
-  readonly #batch: Batch
-
-  constructor(from: number, batch: Batch) {
-    this.from = from
-    this.#batch = batch
-  }
-
-  whenReady(callback: () => void): void {
-    this.#batch.whenReady(callback)
-  }
-}
 
 /** A chunk that waits for its turn besides: too many intents of its connection are unsettled. */
 class TurnWait implements Wait {
@@ -70,8 +35,13 @@ export interface SharedJournal {
   live: number
   /** so many intents of a connection may be unsettled */
   readonly mostUnsettled: number
-  /** Undefined for a statement that is not written. */
+  /**
+   * Undefined for a statement that is not written; and where nothing waits for what cannot be written, when
+   * there is more of that than is kept.
+   */
   take(token: number, facts: FlowFacts, statement: Statement): Live | undefined
+  /** The log's writer gets the intent's own record. */
+  record(live: Live): void
   /** The log's writer has the record of that intent. */
   end(live: Live): void
 }
@@ -138,8 +108,9 @@ export class FlowJournal implements FlowIntents {
     return isNew && from > 0 ? new PartWait(from, batch) : batch
   }
 
+  /** What nobody gave a record to, as a session that failed does not, is recorded as it was taken. */
   close(): void {
-    for (const live of this.#live.values()) this.#journal.end(live)
+    for (const live of this.#live.values()) this.#journal.record(live)
     this.#journal.live -= this.#live.size
     this.#live.clear()
     this.#waiting = []

@@ -149,6 +149,13 @@ const goesOn = (segment: Buffer, end: number, epoch: number): boolean => {
   return false
 }
 
+/** The intent whose entry begins at `at`; its record is a part of the segment. */
+export const readIntent = (segment: Buffer, at: number): ReadIntent => {
+  const end = at + ENTRY_HEADER + segment.readUInt32LE(at + 1)
+  const [id, token] = [segment.readDoubleLE(at + 5), segment.readDoubleLE(at + 13)]
+  return { id, token, record: segment.subarray(at + INTENT_HEADER, end - 1) }
+}
+
 /** Takes in a frame's entries; answers the owner, where one is named. */
 const readEntries = (segment: Buffer, frame: Frame, intents: Map<number, ReadIntent>): unknown => {
   let owner: unknown
@@ -162,9 +169,8 @@ const readEntries = (segment: Buffer, frame: Frame, intents: Map<number, ReadInt
     const end = at + ENTRY_HEADER + segment.readUInt32LE(at + 1)
     if (kind === OWNER) owner = parsed(segment.toString('utf8', at + ENTRY_HEADER, end))
     else if (kind === INTENT) {
-      const id = segment.readDoubleLE(at + 5)
-      const record = segment.subarray(at + INTENT_HEADER, end - 1)
-      intents.set(id, { id, token: segment.readDoubleLE(at + 13), record })
+      const intent = readIntent(segment, at)
+      intents.set(intent.id, intent)
     } else break
     at = end
   }

@@ -4,14 +4,16 @@
  * fdatasync besides: what comes while one runs joins the next. An intent leaves the journal when its record
  * is in the log, or, with `synced`, on stable storage there.
  */
-import type { SinkError } from '../errors.ts'
-import type { AuditEvent, FlowFacts, FlowIntents, Intents, Statement } from '../event.ts'
+import { SinkError } from '../errors.ts'
+import type { AuditEvent, FlowFacts, FlowIntents, Intents, Line, Statement } from '../event.ts'
 import type { LogGate } from '../flow.ts'
+import { Batch, HANG_MS } from './batch.ts'
 import { type Clock, SYSTEM_CLOCK } from './clock.ts'
 import { failure, noPlace } from './file-options.ts'
 import { type JournalEncoder, JournalFiles, type Live, type Sync, type WriteAt } from './journal-files.ts'
-import { Batch, FlowJournal, type SharedJournal } from './journal-flow.ts'
+import { FlowJournal, type SharedJournal } from './journal-flow.ts'
 import { HEARTBEAT_MS, type Identity, ownIdentity } from './owner.ts'
+import { entryOf, lineOf } from './recover-records.ts'
 import { Trouble } from './trouble.ts'
 
 /** What the journal asks of the log's writer. */
@@ -25,6 +27,7 @@ export interface JournaledLog {
   readonly settled: number
   /** it was closed, and all that is `settled` is on stable storage */
   readonly isStable: boolean
+  append(line: Line): void
   /** `onRecovery` is called when trouble is over; with `isSynced`, {@link sync} is going to be called. */
   watch(onRecovery: () => void, isSynced: boolean): void
   /** Brings the log to stable storage. Rejects when it cannot; what was written may be lost then. */
@@ -91,7 +94,10 @@ export class Journal implements Intents, SharedJournal {
   #firstEnding = 0
   /** records that are on stable storage */
   #durable = 0
+  /** an fdatasync does not end: until it does nothing is written */
+  #isHung = false
   #isSyncingLog = false
+  #isLogUnsafe = false
   #syncLogAtMs = 0
   #cancelMarks: (() => void) | undefined
   #cancelBeat: () => void = () => undefined
@@ -131,7 +137,11 @@ export class Journal implements Intents, SharedJournal {
 
   /** {@link LogGate.isBlocked} */
   get isBlocked(): boolean {
-    return this.#blocks && (this.#trouble.isOn || this.#log.isInTrouble)
+    return this.#blocks && this.#isTroubled
+  }
+
+  get #isTroubled(): boolean {
+    return this.#trouble.isOn || this.#log.isInTrouble
   }
 
   /** {@link SharedJournal.mostUnsettled} */
@@ -147,13 +157,20 @@ export class Journal implements Intents, SharedJournal {
 
   /** {@link SharedJournal.take} */
   take(token: number, facts: FlowFacts, statement: Statement): Live | undefined {
-    if (this.#isClosed) return undefined
+    if (this.#isClosed || (!this.#blocks && this.#isTroubled && this.#files.isOverBound)) return undefined
     try {
       const masked = this.#options.mask(statement)
       return masked && this.#files.take(token, facts, masked)
     } catch {
       return this.#files.take(token, facts, withoutText(statement))
     }
+  }
+
+  /** {@link SharedJournal.record} */
+  record(live: Live): void {
+    const { id, token, record } = this.#files.read(live)
+    this.#log.append(lineOf(entryOf({ id, token, record })))
+    this.end(live)
   }
 
   /** {@link SharedJournal.end} */
@@ -193,7 +210,7 @@ export class Journal implements Intents, SharedJournal {
 
   /** Writes what is new and lets go what has waited for that. */
   #proceed(): void {
-    if (this.#isClosed || (this.#blocks && this.#log.isInTrouble)) return
+    if (this.#isClosed || this.#isHung || (this.#blocks && this.#log.isInTrouble)) return
     try {
       this.#mark(this.#isSynced ? this.#durable : this.#log.settled)
       this.#lookAfter()
@@ -229,14 +246,21 @@ export class Journal implements Intents, SharedJournal {
   }
 
   #sync(): void {
-    this.#syncing = this.#unsynced
+    const batches = this.#unsynced
     this.#unsynced = []
+    this.#syncing = batches
+    const wait = this.#blocks ? HANG_MS.block : HANG_MS.continue
+    const cancel = this.#clock.after(wait, () => {
+      if (this.#syncing === batches) this.#hangs(wait)
+    })
     this.#files.sync((error) => {
-      const batches = this.#syncing ?? []
+      cancel()
       this.#syncing = undefined
+      const wasHung = this.#isHung
+      this.#isHung = false
       if (error === null) {
         for (const batch of batches) batch.ready()
-        this.#goOn()
+        this.#goOn(wasHung)
         return
       }
       if (this.#blocks) this.#unsynced.unshift(...batches)
@@ -245,10 +269,26 @@ export class Journal implements Intents, SharedJournal {
     })
   }
 
+  /** The file system does not answer. What is asked of it from now on would hang this thread as well. */
+  #hangs(wait: number): void {
+    if (this.#isClosed) return
+    this.#isHung = true
+    this.#trouble.on(
+      new SinkError('write', `journal ${this.#log.stem}: fdatasync has run for ${wait / 1000} s`),
+    )
+    if (this.#blocks) return
+    for (const batch of [...(this.#syncing ?? []), ...this.#unsynced.splice(0)]) batch.ready()
+    this.#release()
+  }
+
   /** After an fdatasync: what came meanwhile. */
-  #goOn(): void {
+  #goOn(wasHung: boolean): void {
+    if (this.#isClosed) return
     // a write that failed meanwhile is tried again in its time, and may have spoilt what is not synchronized
-    if (this.#isClosed || this.#files.mustTurn) return
+    if (this.#files.mustTurn) {
+      if (wasHung) this.#proceed()
+      return
+    }
     if (this.#unsynced.length > 0) this.#sync()
     else if (this.#trouble.over()) this.#proceed()
   }
@@ -283,15 +323,21 @@ export class Journal implements Intents, SharedJournal {
     this.#isSyncingLog = true
     this.#syncLogAtMs = now + SYNC_LOG_MS
     const { settled } = this.#log
-    const over = (isStable: boolean): void => {
+    const over = (error?: unknown): void => {
       this.#isSyncingLog = false
-      if (isStable) this.#durable = Math.max(this.#durable, settled)
+      if (error === undefined) this.#durable = Math.max(this.#durable, settled)
       else this.#keep(settled)
+      this.#tellOfLog(error)
     }
-    this.#log.sync().then(
-      () => over(true),
-      () => over(false),
-    )
+    this.#log.sync().then(() => over(), over)
+  }
+
+  /** Once that the log cannot be brought to stable storage, once that it can again. */
+  #tellOfLog(error: unknown): void {
+    if (this.#isLogUnsafe === (error !== undefined)) return
+    this.#isLogUnsafe = error !== undefined
+    if (this.#isLogUnsafe) this.#options.onTrouble(failure(`log of ${this.#log.stem}`, error))
+    else this.#options.onRecovered()
   }
 
   /** Records that the disk may have lost: their intents stay, for the next start to look. */

@@ -30,7 +30,7 @@ let journal: OpenJournal
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'querytap-flow-'))
   const stem = join(dir, '.dump.log.1-00000000')
-  const idle = { watch: () => undefined, sync: () => Promise.resolve() }
+  const idle = { watch: () => undefined, append: () => undefined, sync: () => Promise.resolve() }
   log = { stem, isInTrouble: false, accepted: 0, settled: 0, isStable: true, ...idle }
   journal = openJournal({
     log,

@@ -129,6 +129,10 @@ class FakeLog implements JournaledLog {
     return this.written
   }
 
+  append(): void {
+    throw new Error('every statement gets its record')
+  }
+
   watch(onRecovery: () => void): void {
     this.#onRecovery = onRecovery
   }
