@@ -121,7 +121,7 @@ export class FileSink {
 
   /** Brings what was written to stable storage. Rejects when it cannot: that may be lost then. */
   sync(): Promise<void> {
-    return this.#stable.sync(this.#out.file.fd, this.#options.dir)
+    return this.#stable.sync(() => this.#out.file.fd, this.#options.dir)
   }
 
   /** the number that the next record will get, if none waits */

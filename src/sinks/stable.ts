@@ -10,11 +10,19 @@ const [syncFile, syncDirectory] = [promisify(fdatasync), promisify(fsync)]
 const [openFile, closeFile] = [promisify(open), promisify(close)]
 
 export class StableFiles {
+  readonly #syncNow: (fd: number) => void
   /** files that were left since the last time, still open */
   #left: number[] = []
   #hasNewName = true
   #isWanted = false
+  /** why a file that was left may not be on stable storage: the system tells that once */
+  #failure: unknown
   #running: Promise<void> | undefined
+
+  /** `syncNow` is the system call, or a test's. */
+  constructor(syncNow: (fd: number) => void = fdatasyncSync) {
+    this.#syncNow = syncNow
+  }
 
   /** Every file is to be brought to stable storage from here on, and what says whose they are. */
   want(owner: Owner): void {
@@ -32,16 +40,16 @@ export class StableFiles {
     // closed later: it may be in use
     this.#left.push(fd)
     try {
-      fdatasyncSync(fd)
-    } catch {
-      // the next `sync` tells of it
+      this.#syncNow(fd)
+    } catch (error) {
+      this.#failure = error
     }
   }
 
-  /** What was written so far to files that were left, and to `fd`. Rejects as the file system says. */
-  async sync(fd: number, dir: string): Promise<void> {
+  /** What was written so far to files that were left, and to the present one. Rejects as the system says. */
+  async sync(present: () => number, dir: string): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
-    this.#running = this.#sync(fd, dir)
+    this.#running = this.#sync(present(), dir)
     try {
       await this.#running
     } finally {
@@ -55,12 +63,12 @@ export class StableFiles {
     const left = this.#left.splice(0)
     try {
       if (this.#isWanted) {
-        for (const one of [...left, fd]) fdatasyncSync(one)
+        for (const one of [...left, fd]) this.#syncNow(one)
         const directory = openSync(dir, 'r')
         fsyncSync(directory)
         closeSync(directory)
       }
-      return true
+      return this.#failure === undefined
     } catch {
       return false
     } finally {
@@ -69,19 +77,27 @@ export class StableFiles {
   }
 
   async #sync(fd: number, dir: string): Promise<void> {
-    const [left, hasNewName] = [this.#left, this.#hasNewName]
+    const [left, failure] = [this.#left, this.#failure]
     this.#left = []
-    this.#hasNewName = false
+    this.#failure = undefined
     try {
       for (const one of left) await syncFile(one)
       await syncFile(fd)
     } finally {
       for (const one of left) await closeFile(one)
     }
-    if (!hasNewName) return
-    this.#hasNewName = true
-    const directory = await openFile(dir, 'r')
-    await syncDirectory(directory).finally(() => closeFile(directory))
+    if (failure !== undefined) throw failure
+    if (this.#hasNewName) await this.#syncNames(dir)
+  }
+
+  async #syncNames(dir: string): Promise<void> {
     this.#hasNewName = false
+    try {
+      const directory = await openFile(dir, 'r')
+      await syncDirectory(directory).finally(() => closeFile(directory))
+    } catch (error) {
+      this.#hasNewName = true
+      throw error
+    }
   }
 }
