@@ -43,12 +43,24 @@ const attempt = <T>(action: () => T, otherwise: T): T => {
   }
 }
 
-/** Field 22 of /proc/PID/stat; the command's name before it may hold blanks and brackets. */
-const startOf = (pid: number): string =>
-  attempt(() => {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  }, '')
+interface Stat {
+  readonly state: string
+  readonly start: string
+}
+
+/** Fields 3 and 22 of /proc/PID/stat; the command's name before them may hold blanks and brackets. */
+const statOf = (pid: number): Stat =>
+  attempt(
+    () => {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return { state: fields[0] ?? '', start: fields[19] ?? '' }
+    },
+    { state: '', start: '' },
+  )
+
+/** It has ended, and nobody has asked how. */
+const ZOMBIE = 'Z'
 
 /** Of a thread besides the first its own number, as unique: it may end before its process. */
 const ownPid = (): number =>
@@ -59,7 +71,7 @@ const ownPid = (): number =>
 /** This process, or this thread of it. */
 export const ownIdentity = (pid = ownPid()): Identity => ({
   pid,
-  start: startOf(pid),
+  start: statOf(pid).start,
   boot: attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), ''),
   namespace: attempt(() => readlinkSync('/proc/self/ns/pid'), ''),
   host: hostname(),
@@ -82,7 +94,8 @@ export const isAlive = (other: Identity, own: Identity, silentMs: number): boole
   if (other.host === own.host && other.boot !== own.boot) return false
   if (other.boot !== own.boot || other.namespace !== own.namespace) return silentMs < SILENCE_MS
   if (!runs(other.pid)) return false
-  const start = startOf(other.pid)
+  const { state, start } = statOf(other.pid)
+  if (state === ZOMBIE) return false
   return start === '' || other.start === '' || start === other.start
 }
 
@@ -120,11 +133,18 @@ export interface OtherOwner {
   readonly isAlive: boolean
 }
 
+/** The name, `PID-RANDOM`, of the writer of the log `base` whose file that is; of no other log's. */
+export const writerOf = (base: string, file: string, ending: string): string | undefined => {
+  if (!file.startsWith(`.${base}.`) || !file.endsWith(ending)) return undefined
+  const name = file.slice(base.length + 2, -ending.length)
+  return /^\d+-[0-9a-z]+$/.test(name) ? name : undefined
+}
+
 /** This writer's own file. Its methods throw what the file system throws. */
 export class Owner {
   readonly identity: Identity = ownIdentity()
   readonly #dir: string
-  readonly #prefix: string
+  readonly #base: string
   /** path of what this writer has beside the log, without its ending */
   readonly stem: string
   readonly #path: string
@@ -134,8 +154,8 @@ export class Owner {
 
   constructor(dir: string, base: string) {
     this.#dir = dir
-    this.#prefix = `.${base}.`
-    this.stem = join(dir, `${this.#prefix}${process.pid}-${randomBytes(4).toString('hex')}`)
+    this.#base = base
+    this.stem = join(dir, `.${base}.${process.pid}-${randomBytes(4).toString('hex')}`)
     this.#path = `${this.stem}.owner`
   }
 
@@ -191,7 +211,7 @@ export class Owner {
 
   #files(): readonly string[] {
     return readdirSync(this.#dir)
-      .filter((file) => file.startsWith(this.#prefix) && file.endsWith('.owner'))
+      .filter((file) => writerOf(this.#base, file, '.owner') !== undefined)
       .map((file) => join(this.#dir, file))
       .filter((path) => path !== this.#path)
   }
@@ -205,7 +225,9 @@ export class Owner {
     for (const path of this.#files()) {
       const holdings = attempt<unknown>(() => JSON.parse(readFileSync(path, 'utf8')), undefined)
       if (!isHoldings(holdings)) continue
-      const silent = attempt(() => nowMs - statSync(path).mtimeMs, 0)
+      const files = [path, ...holdings.open.map((name) => join(this.#dir, name))]
+      const touched = Math.max(...files.map((file) => attempt(() => statSync(file).mtimeMs, 0)))
+      const silent = nowMs - touched
       found.push({
         path,
         holdings,

@@ -53,6 +53,19 @@ describe('isAlive', () => {
   })
 })
 
+describe.runIf(ownIdentity().start !== '')('a process that ended', () => {
+  it('is gone, though nobody has asked how it ended', async () => {
+    const script = 'sleep 0.2 & echo $!; exec sleep 60'
+    const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const pid = Number(String((await once(parent.stdout, 'data'))[0]))
+    const stat = (): string => readFileSync(`/proc/${pid}/stat`, 'latin1')
+    await expect.poll(stat).toMatch(/\) Z /)
+    const start = stat().split(' ')[21] as string
+    expect(isAlive({ ...ownIdentity(), pid, start }, ownIdentity(), 0)).toBe(false)
+    parent.kill()
+  })
+})
+
 describe('an owner', () => {
   it('sees the others, whether they live, and what they hold', async () => {
     const [one, two] = [new Owner(dir, 'dump.log'), new Owner(dir, 'dump.log')]
@@ -69,6 +82,30 @@ describe('an owner', () => {
     expect(found).toHaveLength(2)
     expect(found).toContainEqual([true, ['dump.log.20240501']])
     expect(found).toContainEqual([false, ['x']])
+  })
+
+  it('lives in another container while one of its files is written', () => {
+    const [one, two] = [new Owner(dir, 'dump.log'), new Owner(dir, 'dump.log')]
+    two.update(['dump.log.20240501'], [])
+    const [name] = readdirSync(dir) as [string]
+    const holdings = JSON.parse(readFileSync(join(dir, name), 'utf8'))
+    const identity = { ...two.identity, namespace: 'pid:[1]', host: 'other' }
+    writeFileSync(join(dir, name), JSON.stringify({ ...holdings, identity }))
+    utimesSync(join(dir, name), 1000, 1000)
+    const isAlive = () => one.others(Date.now()).map((other) => other.isAlive)
+    expect(isAlive()).toEqual([false])
+    writeFileSync(join(dir, 'dump.log.20240501'), 'a line\n')
+    expect(isAlive()).toEqual([true])
+    utimesSync(join(dir, 'dump.log.20240501'), 1000, 1000)
+    expect(isAlive()).toEqual([false])
+  })
+
+  it('is none of a log whose name begins alike', () => {
+    const [one, other] = [new Owner(dir, 'audit'), new Owner(dir, 'audit.pg')]
+    other.update(['audit.pg.20240501'], [])
+    writeFileSync(join(dir, '.audit.pg.7-0a0b0c0d.owner'), '')
+    expect([one.others(Date.now()), one.spoilt()]).toEqual([[], []])
+    expect(new Owner(dir, 'audit.pg').others(Date.now())).toHaveLength(1)
   })
 
   it('leaves what is pending to others when it closes, else nothing', () => {
