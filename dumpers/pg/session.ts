@@ -183,7 +183,8 @@ export class PgSession implements Session {
   #closeLogin(): void {
     this.#login.outcome('unknown')
     if (!this.#login.mayHaveSucceeded) return
-    if (this.#state.queue.dropPlaceholders() > 0) this.#gap('frontend', 'overflow')
+    if (this.#state.queue.dropPlaceholders() > 0 && !this.#state.overflowed)
+      this.#gap('frontend', 'overflow')
     closeCommands(this.#state)
   }
 
@@ -197,10 +198,9 @@ export class PgSession implements Session {
 
   /** Between two messages of the server, until it has ended the session itself. */
   refusal(why: Refusal): Bytes | undefined {
-    const { ended } = this.#state
     const isPlain = this.#phase === 'startup' || this.#phase === 'login' || this.#phase === 'ready'
     const isLost = this.#backend.stopped || this.#backend.midFrame
-    return isPlain && !isLost && !ended ? refusal(why) : undefined
+    return isPlain && !isLost && !this.#state.ended ? refusal(why) : undefined
   }
 
   stillOpen(since: Micros): readonly AuditEvent[] {
@@ -427,6 +427,7 @@ export class PgSession implements Session {
     this.#backend.stopped = true
     this.#gap(undefined, reason)
     if (this.#phase === 'ready') closeCommands(this.#state)
+    else if (this.#phase === 'login') this.#closeLogin()
     this.#phase = reason === 'tls' || reason === 'gss' ? 'opaque' : 'lost'
   }
 
