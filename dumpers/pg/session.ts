@@ -387,15 +387,14 @@ export class PgSession implements Session {
   }
 
   #ready(status: string): void {
-    const state = this.#state
     if (this.#phase === 'login') {
       this.#phase = 'ready'
       this.#memory.limit(true)
       this.#login.outcome('success')
-      state.txn.status = status
+      this.#state.txn.status = status
       return
     }
-    replies.onReadyForQuery(state, status)
+    replies.onReadyForQuery(this.#state, status)
   }
 
   #error(bytes: Bytes, start: number, end: number): void {
