@@ -358,6 +358,7 @@ export class Connection implements Stage, Kept {
   /** The last bytes for the client; then it is listened to until it goes, or a reset would eat them. */
   #leave(bytes: Bytes | undefined): void {
     this.#phase = 'closing'
+    this.#by.dial = NEVER
     this.#early.drop()
     this.#gated?.drop()
     this.#server?.socket.destroy()

@@ -195,6 +195,20 @@ describe('a server that cannot be reached', () => {
     silent.stop()
   })
 
+  test('of a server that a refused client is not waiting for says nothing', async () => {
+    const silent = await silentServer()
+    const remote = { host: '127.0.0.1', port: silent.port }
+    await stage.listen({ remote, dialTimeout: 1_000 }, { dialect: DIALECT })
+    const client = await stage.client()
+    client.write('bad\n')
+    expect(String(await readAll(client))).toBe('go away\n')
+    stage.time.pass(1_001)
+    client.end()
+    expect(await (await stage.flow()).over).toMatchObject({ by: 'proxy', reason: 'tls_refused' })
+    expect(stage.log).toEqual([])
+    silent.stop()
+  })
+
   test('a dialect without words: the connection ends', async () => {
     await stage.listen(await deadRemote())
     const client = await stage.client()
