@@ -12,6 +12,8 @@ export interface OutputReports {
   readonly onRecovered: (lost: number) => void
   /** a killed process had kept statements: so many of them were missing in the log, so many were not */
   readonly onIntents?: (recovered: number, known: number) => void
+  /** a killed process had written a line in part: so many bytes of it are cut off that file */
+  readonly onCut?: (file: string, bytes: number) => void
 }
 
 export interface AuditAlarm {
@@ -55,13 +57,24 @@ const spaceOf = (options: Options, log: Log, alerts: Alerts | undefined): SpaceW
       const what = isLittle ? `less than ${limit} is` : `more than ${limit} is again`
       alerts?.tell('space', `${what} left for the audit log in ${dir}: ${mebibytes(free)}`)
     },
-    onProblem: (error) => log.warn({ err: error, dir }, 'the space left cannot be told'),
+    onProblem: (error) =>
+      log.warn({ err: error, dir }, 'how much space is left for the audit log cannot be told'),
   })
 }
 
 const isTroubled = ({ code }: SinkError): boolean => code === 'open' || code === 'write'
 
 const isLoss = ({ code }: SinkError): boolean => code === 'full' || code === 'journal'
+
+/** What the operational log says of each; the error's own words tell the rest. */
+const TROUBLES: Readonly<Record<SinkError['code'], string>> = {
+  open: 'the audit log cannot be written',
+  write: 'the audit log cannot be written',
+  full: 'records of the audit are lost',
+  rotate: 'trouble with the files of the audit log',
+  hook: 'the checkpoint hook failed',
+  journal: 'statements that a killed process had kept cannot be recovered',
+}
 
 const loss = (output: string, lost: number): string => `${lost} records were lost (${output})`
 
@@ -70,14 +83,14 @@ const reportsOf = (output: string, log: Log, alerts: Alerts | undefined, now: No
   let since: number | undefined
   return {
     onTrouble: (error) => {
-      log.error({ err: error, output }, 'trouble with the audit log')
+      log.error({ err: error, output }, TROUBLES[error.code])
       if (isLoss(error)) alerts?.tell('loss', error.message)
       if (!isTroubled(error)) return
       since ??= now()
       alerts?.tell('block', `the audit log cannot be written (${output}): ${error.message}`)
     },
     onRecovered: (lost) => {
-      log.warn({ output, lost }, 'audit log is written again')
+      log.warn({ output, lost }, 'the audit log is written again')
       if (lost > 0) alerts?.tell('loss', loss(output, lost))
       if (since === undefined) return
       const seconds = Math.round((now() - since) / 1000)
@@ -128,7 +141,9 @@ export const openAuditAlarm = (
         },
         onRecovered,
         onIntents: (recovered, known) =>
-          log.warn({ recovered, known }, 'statements that a killed process had kept are in the log'),
+          log.warn({ recovered, known }, 'statements that a killed process had kept were recovered'),
+        onCut: (file, bytes) =>
+          log.warn({ file, bytes }, 'the torn last line of a killed process was cut off the log'),
       }
     },
     watched: (sink) => (alerts === undefined ? sink : watch(sink, alerts)),

@@ -16,8 +16,8 @@ const STILL_MS = 500
 const LOOK_MS = 1300
 const SOON_MS = 15_000
 /** what the operational log says of it */
-const BLOCKED = /"msg":"trouble with the audit log"/
-const OVER = /"msg":"audit log is written again"/
+const BLOCKED = /"msg":"the audit log cannot be written"/
+const OVER = /"msg":"the audit log is written again"/
 
 type Settings = Readonly<Record<string, unknown>>
 

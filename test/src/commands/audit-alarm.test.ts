@@ -60,8 +60,11 @@ describe('the audit alarm', () => {
       'block: over after 12 s: the audit log is written again (file)',
       'loss: 7 records were lost (file)',
     ])
-    const trouble = 'error trouble with the audit log'
-    expect(lines).toEqual([trouble, trouble, 'warn audit log is written again'])
+    expect(lines).toEqual([
+      'error the audit log cannot be written',
+      'error records of the audit are lost',
+      'warn the audit log is written again',
+    ])
   })
 
   it('counts a journal that cannot be read as a loss', async () => {
