@@ -6,6 +6,7 @@ import { createConsoleEncoder, wantsColor } from '../audit/console.ts'
 import { createEncoder, type Encoder } from '../audit/encode.ts'
 import { isWritten } from '../audit/filter.ts'
 import { type Channel, openPipeline } from '../audit/pipeline.ts'
+import { recodeRecord } from '../audit/recode.ts'
 import { redact } from '../audit/redact.ts'
 import { ConfigError } from '../errors.ts'
 import type { Sink } from '../event.ts'
@@ -91,6 +92,7 @@ export const openFile = (
       maxTotal: options.rotationMaxTotal,
     },
     encodeLife: (event) => encoder.encode(undefined, event),
+    recode: (record) => recodeRecord(record, options.format),
     seal: seal?.options,
     ...reports,
   })
@@ -134,6 +136,8 @@ const openRemote = (
     bufferBytes: options.bufferBytes,
     onTrouble: (error, output) => (output === 'file' ? file : hook).onTrouble(error),
     onRecovered: file.onRecovered,
+    onIntents: file.onIntents,
+    onCut: file.onCut,
     onHang,
   })
 

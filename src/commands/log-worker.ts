@@ -23,6 +23,8 @@ const serve = (port: WriterPort, options: DumpLogConfig): void => {
     const sink = openFile(options, encoder, seal, {
       onTrouble: trouble('file'),
       onRecovered: (lost) => tell({ kind: 'recovered', lost }),
+      onIntents: (recovered, known) => tell({ kind: 'intents', recovered, known }),
+      onCut: (name, bytes) => tell({ kind: 'cut', file: name, bytes }),
     })
     serveRemote(port, sink, async () => seal?.close())
   } catch (error) {

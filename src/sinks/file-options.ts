@@ -31,6 +31,8 @@ export interface FileSinkOptions extends PlaceOptions {
   readonly onRecovered: (lost: number) => void
   /** a hash chain through the files; none when left out */
   readonly seal?: SealOptions | undefined
+  /** gives the record of a journal in the log's format, should that be another one now */
+  readonly recode?: ((record: Buffer) => Buffer) | undefined
   /** told when a journal was found that somebody left: so many statements are in the log now, or were */
   readonly onIntents?: ((recovered: number, known: number) => void) | undefined
   readonly clock?: Clock

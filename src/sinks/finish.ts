@@ -6,19 +6,21 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { SinkError } from '../errors.ts'
 import type { AuditLife, FileEnd } from '../event.ts'
 import { compressFile } from './compress.ts'
 import { runHook } from './hook.ts'
-import { acquireLock } from './lock.ts'
+import { acquireLock, type Lock } from './lock.ts'
 import { type LogName, parseName } from './names.ts'
 import type { Holdings, OtherOwner, Owner } from './owner.ts'
 import { expiredFiles, type FinishedFile, type RetentionLimits } from './retention.ts'
-import { filesChangedSince } from './scan.ts'
-import { cutTornLine } from './torn.ts'
+import { cutTornLine, tornFiles } from './torn.ts'
 
 /** How long until another try when another process is at work on the same directory. */
 const BUSY_MS = 1000
+/** How often is looked whether the log has taken what was recovered. */
+const WAIT_MS = 100
 /** How long a stop waits for what is being done. */
 const GRACE_MS = 5000
 
@@ -42,9 +44,11 @@ export interface FinishOptions {
    * it has to be told again.
    */
   readonly onLeft?: (name: string, end: FileEnd | undefined) => boolean
+  /** Told of each file off whose end so many bytes of a torn line were cut. */
+  readonly onCut?: ((name: string, bytes: number) => void) | undefined
   /**
-   * Writes to the log what processes that are gone had in their journals; false when it has to be done
-   * again. `hasDead`: is there such a journal?
+   * Writes to the log what processes that are gone had in their journals; false while the log has not taken
+   * it. `hasDead`: is there such a journal?
    */
   readonly recovery?: {
     run(nowMs: number, isStopping: () => boolean): Promise<boolean>
@@ -65,6 +69,7 @@ const sizeOf = (path: string): { readonly bytes: number; readonly mtimeMs: numbe
 export class Finisher {
   readonly #options: FinishOptions
   readonly #stop = new AbortController()
+  #lock: Lock | undefined
   #running: Promise<void> | undefined
   #isWorking = false
   #again = false
@@ -100,9 +105,10 @@ export class Finisher {
     })
   }
 
-  /** Does what has to be done when a process has gone since the last look. */
+  /** Does what is to be done when a process has gone since the last look; says that this one is here. */
   look(): void {
     const { owner, recovery, nowMs } = this.#options
+    this.#lock?.touch(new Date(nowMs()))
     try {
       const isLeft = owner.others(nowMs()).some(({ isAlive }) => !isAlive)
       if (isLeft || recovery?.hasDead(nowMs())) this.kick()
@@ -143,14 +149,16 @@ export class Finisher {
   }
 
   async #locked(): Promise<boolean> {
-    const { dir, fileName, owner, recovery, nowMs } = this.#options
+    const { dir, fileName, owner } = this.#options
     const lock = acquireLock(join(dir, `.${fileName}.lock`), owner.identity)
     if (lock === undefined) return false
+    this.#lock = lock
     try {
-      const names = this.#namesLeft()
-      if (names.length > 0 || owner.spoilt().length > 0) await this.#cutTornLines(names)
-      if (recovery?.hasDead(nowMs()) && !(await recovery.run(nowMs(), () => this.#isClosing)))
-        return this.#isClosing
+      const spoilt = owner.spoilt()
+      const names = this.#namesLeft(spoilt.length > 0)
+      if (names.size > 0) await this.#cutTornLines(names)
+      for (const path of spoilt) rmSync(path, { force: true })
+      let isRecovered = this.#isRecovered || (await this.#recover())
       this.#adopt()
       this.#clearTemporaries()
       for (const name of owner.pending) {
@@ -158,10 +166,27 @@ export class Finisher {
         await this.#finish(name)
       }
       if (!this.#isClosing && this.#expires) await this.#expire()
+      // not before: what retention deletes may be the room that the log lacks
+      while (!isRecovered && !this.#isClosing) {
+        await pause(WAIT_MS, undefined, { ref: false })
+        isRecovered = this.#isRecovered || (await this.#recover())
+      }
       return true
     } finally {
+      this.#lock = undefined
       lock.release()
     }
+  }
+
+  /** Is nothing in journals of processes that are gone? */
+  get #isRecovered(): boolean {
+    const { recovery, nowMs } = this.#options
+    return !recovery?.hasDead(nowMs())
+  }
+
+  async #recover(): Promise<boolean> {
+    const { recovery, nowMs } = this.#options
+    return (await recovery?.run(nowMs(), () => this.#isClosing)) ?? true
   }
 
   /**
@@ -195,28 +220,26 @@ export class Finisher {
     return { dead: others.filter(({ isAlive }) => !isAlive), isLeft }
   }
 
-  /** Files that somebody was writing to who is gone. */
-  #namesLeft(): readonly string[] {
-    const { dir, fileName, owner, recovery, nowMs } = this.#options
+  /** Files whose writer is gone; where that is `isUnsaid`, by a power cut, those that look like one's. */
+  #namesLeft(isUnsaid: boolean): ReadonlySet<string> {
+    const { dir, fileName } = this.#options
     const { dead, isLeft } = this.#left()
     const names = dead.flatMap(({ holdings }) => holdings.open)
-    // a power cut may have taken what said which files there were
-    if (owner.spoilt().length > 0 || recovery?.hasDead(nowMs()))
-      names.push(...filesChangedSince(dir, fileName, 0).filter((name) => !name.endsWith('.gz')))
-    return [...new Set(names)].filter(isLeft)
+    if (isUnsaid) names.push(...tornFiles(dir, fileName))
+    return new Set(names.filter(isLeft))
   }
 
   /** The last lines of processes that were killed, before anything is said of how their files end. */
-  async #cutTornLines(names: readonly string[]): Promise<void> {
-    const { dir, fileName, owner, onProblem } = this.#options
+  async #cutTornLines(names: ReadonlySet<string>): Promise<void> {
+    const { dir, fileName, owner, onCut, onProblem } = this.#options
     for (const name of names) {
       try {
-        await cutTornLine(dir, fileName, name, owner.identity)
+        const bytes = await cutTornLine(dir, fileName, name, owner.identity)
+        if (bytes > 0) onCut?.(name, bytes)
       } catch (error) {
         onProblem(problem(name, error))
       }
     }
-    for (const path of owner.spoilt()) rmSync(path, { force: true })
   }
 
   /** Before its files are touched. */
@@ -231,7 +254,7 @@ export class Finisher {
   #clearTemporaries(): void {
     const { dir, fileName } = this.#options
     for (const file of readdirSync(dir)) {
-      if (file.startsWith(`.${fileName}.`) && file.endsWith('.gz.tmp'))
+      if (file.endsWith('.gz.tmp') && parseName(fileName, file.slice(1, -4)) !== undefined)
         rmSync(join(dir, file), { force: true })
     }
   }

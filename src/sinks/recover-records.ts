@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Line, Micros } from '../event.ts'
 import type { ReadIntent } from './journal-format.ts'
-import { filesChangedSince, searchFile } from './scan.ts'
+import { filesChangedSince, type Search, searchFile } from './scan.ts'
 
 /** How a format spells what is looked at; no text of a client can be spelt so. */
 interface Spelling {
@@ -41,6 +41,8 @@ export interface Entry {
   /** by which its record in a log is known */
   readonly connection: string
   readonly key: string
+  /** a part of that record, in any format */
+  readonly needle: Buffer
   readonly at: Micros
 }
 
@@ -63,40 +65,64 @@ export const entryOf = ({ token, record }: ReadIntent): Entry => {
   }
   const key = keyOf(fields, token > 0)
   const at = microsOf(String(fields.ts))
-  return { record, connection: String(fields.conn_id), key, at: Number.isFinite(at) ? at : 0 }
+  const needle = Buffer.from(String(token > 0 ? fields.stmt_seq : fields.ts))
+  return { record, connection: String(fields.conn_id), key, needle, at: Number.isFinite(at) ? at : 0 }
 }
 
 /** The entry's record, to be numbered anew. */
-export const lineOf = ({ record, at }: Entry): Line => {
+export const lineOf = ({ record, at }: Pick<Entry, 'record' | 'at'>): Line => {
   const { number } = spellingOf(record)
   const head = record.indexOf(number) + number.length
   // its number is a 0
   return { head: record.toString('utf8', 0, head), tail: record.toString('utf8', head + 1), at }
 }
 
+/** By connection, digits that a record must have somewhere to be one of those that are looked for. */
+const needlesOf = (entries: readonly Entry[]): ReadonlyMap<string, readonly Buffer[]> => {
+  const needles = new Map<string, Buffer[]>()
+  for (const { connection, needle } of entries) {
+    const known = needles.get(connection) ?? []
+    needles.set(connection, known)
+    known.push(needle)
+  }
+  return needles
+}
+
 /**
  * Those of the entries of which a log file of the directory tells. A record is no older than its intent, so
- * older files need not be read. Rejects with what the file system says.
+ * older files need not be read. `onUnread` is told of each file that cannot be read, or not to its end.
+ * Rejects with what the file system says of the directory.
  */
 export const readWritten = async (
   dir: string,
   base: string,
   entries: readonly Entry[],
+  onUnread?: (file: string, error: unknown) => void,
 ): Promise<ReadonlySet<Entry>> => {
-  const connections = new Set(entries.map(({ connection }) => connection))
-  const known = new Map<string, number>()
+  const needles = needlesOf(entries)
+  const known = new Map(entries.map(({ key }) => [key, 0]))
   const since = entries.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY) / 1000
-  const longest = Math.max(...[...connections].map((id) => Buffer.byteLength(id)))
+  const longest = Math.max(...[...needles.keys()].map((id) => Buffer.byteLength(id)))
+  let wanted: readonly Buffer[] | undefined
+  const search: Search = {
+    marks: [JSON_SPELLING.connection, LTSV_SPELLING.connection],
+    wants: (bytes, at) => {
+      const stop = bytes[at - 1] === 0x22 ? JSON_SPELLING.stop : LTSV_SPELLING.stop
+      const end = endOf(bytes, at, stop, longest)
+      wanted = end > at ? needles.get(bytes.toString('utf8', at, end)) : undefined
+      return wanted !== undefined
+    },
+    found: (line) => {
+      if (wanted?.some((needle) => line.includes(needle))) note(line, known)
+    },
+  }
   for (const file of filesChangedSince(dir, base, since)) {
-    await searchFile(join(dir, file), {
-      marks: [JSON_SPELLING.connection, LTSV_SPELLING.connection],
-      wants: (bytes, at) => {
-        const stop = bytes[at - 1] === 0x22 ? JSON_SPELLING.stop : LTSV_SPELLING.stop
-        const end = endOf(bytes, at, stop, longest)
-        return end > at && connections.has(bytes.toString('utf8', at, end))
-      },
-      found: (line) => note(line, known),
-    })
+    try {
+      await searchFile(join(dir, file), search)
+    } catch (error) {
+      // retention of another process may have deleted it: what it told of was in the log
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') onUnread?.(file, error)
+    }
   }
   return new Set(entries.filter(({ key }) => takeOne(known, key)))
 }
@@ -106,7 +132,7 @@ const endOf = (bytes: Buffer, from: number, stop: number, most: number): number 
   return -1
 }
 
-/** Counts what a line of the log tells of. `statement.open` is no statement's end. */
+/** Counts what a line tells of, where that is looked for. `statement.open` is no statement's end. */
 const note = (line: Buffer, known: Map<string, number>): void => {
   let fields: Fields
   try {
@@ -115,7 +141,10 @@ const note = (line: Buffer, known: Map<string, number>): void => {
     return
   }
   if (fields.event === 'statement.open') return
-  const count = (key: string): unknown => known.set(key, (known.get(key) ?? 0) + 1)
+  const count = (key: string): void => {
+    const before = known.get(key)
+    if (before !== undefined) known.set(key, before + 1)
+  }
   if (fields.event === 'statement') count(keyOf(fields, true))
   count(keyOf(fields, false))
 }

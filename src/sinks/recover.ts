@@ -7,6 +7,7 @@
 import {
   closeSync,
   constants,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -18,8 +19,9 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { SinkError } from '../errors.ts'
 import type { Line } from '../event.ts'
+import { messageOf } from './file-options.ts'
 import { OWNER_BYTES, type ReadSegment, readOwner, readSegment } from './journal-format.ts'
-import { type Identity, isAlive, type Owner } from './owner.ts'
+import { type Identity, isAlive, type Owner, writerOf } from './owner.ts'
 import { type Entry, entryOf, lineOf, readWritten } from './recover-records.ts'
 
 /** The log's writer, which gets the records. */
@@ -35,6 +37,8 @@ export interface RecoveredLog {
 export interface RecoverOptions {
   readonly dir: string
   readonly fileName: string
+  /** gives a journal's record in the log's format, should that be another one now */
+  readonly recode?: ((record: Buffer) => Buffer) | undefined
   /** told when statements were found that the log did not tell of, and how many it told of already */
   readonly onIntents?: ((recovered: number, known: number) => void) | undefined
   readonly onTrouble: (error: SinkError) => void
@@ -56,6 +60,7 @@ interface Opened {
   readonly entries: readonly Entry[]
 }
 
+const ENDINGS = ['.journal-a', '.journal-b']
 /** Bytes of records that are looked for at a time, roughly. */
 const MOST_BYTES = 64 << 20
 /** Bytes that the log's writer is given at a time: less than it may ever have to drop. */
@@ -73,7 +78,8 @@ export class Recovery {
   readonly #options: RecoverOptions
   readonly #owner: Owner
   readonly #log: RecoveredLog
-  /** journals that were told of */
+  /** journals of which nothing can be read, until somebody has looked at them */
+  readonly #unread = new Set<string>()
   readonly #told = new Set<string>()
 
   constructor(options: RecoverOptions, owner: Owner, log: RecoveredLog) {
@@ -84,18 +90,20 @@ export class Recovery {
 
   /** Is there a journal to be looked at whose process is gone? */
   hasDead(nowMs: number): boolean {
-    return this.#find().some((found) => !this.#told.has(found.stem) && !this.#isAlive(found, nowMs))
+    return this.#find().some((found) => !this.#unread.has(found.stem) && !this.#isAlive(found, nowMs))
   }
 
   /**
-   * False when it has to be done again: the log cannot be written, or the process stops. Rejects as the file
-   * system says. However many journals there are, the log is searched once for as much of them as is held in
-   * memory at a time.
+   * False while what was found is not in the log: the lock is to be kept until it is, for who gets that next
+   * looks there. A journal that makes difficulties is told of, and looked at again another time. However
+   * many there are, the log is searched once for as much of them as is held in memory at a time.
    */
   async run(nowMs: number, isStopping: () => boolean): Promise<boolean> {
     // the process's own first record comes before those of others
     await setImmediate()
-    const dead = this.#find().filter((found) => !this.#isAlive(found, nowMs))
+    const dead = this.#find().filter(
+      (found) => !this.#unread.has(found.stem) && !this.#isAlive(found, nowMs),
+    )
     for (let done = 0; done < dead.length; ) {
       const batch: Opened[] = []
       for (let bytes = 0; done < dead.length && bytes < MOST_BYTES; done++) {
@@ -114,10 +122,11 @@ export class Recovery {
     const { dir, fileName } = this.#options
     const journals = new Map<string, Segment[]>()
     for (const file of readdirSync(dir)) {
-      const stem = /^(\..*\.\d+-[0-9a-f]{8})\.journal-[ab]$/.exec(file)?.[1]
-      if (!stem?.startsWith(`.${fileName}.`) || join(dir, stem) === this.#owner.stem) continue
+      const writer = ENDINGS.map((ending) => writerOf(fileName, file, ending)).find(Boolean)
+      const stem = `.${fileName}.${writer}`
+      if (writer === undefined || join(dir, stem) === this.#owner.stem) continue
       const path = join(dir, file)
-      const stat = statSync(path, { throwIfNoEntry: false })
+      const stat = lstatSync(path, { throwIfNoEntry: false })
       if (!stat?.isFile()) continue
       const segments = journals.get(stem) ?? []
       segments.push({ path, mtimeMs: stat.mtimeMs })
@@ -126,7 +135,17 @@ export class Recovery {
     return [...journals].map(([stem, segments]) => ({ stem, segments }))
   }
 
-  #isAlive({ stem, segments }: Found, nowMs: number): boolean {
+  /** So is one that cannot be asked. */
+  #isAlive(found: Found, nowMs: number): boolean {
+    try {
+      return this.#lives(found, nowMs)
+    } catch (error) {
+      this.#tellOf(found, error)
+      return true
+    }
+  }
+
+  #lives({ stem, segments }: Found, nowMs: number): boolean {
     const owner = statSync(join(this.#options.dir, `${stem}.owner`), { throwIfNoEntry: false })
     const touched = Math.max(owner?.mtimeMs ?? 0, ...segments.map(({ mtimeMs }) => mtimeMs))
     for (const { path } of segments) {
@@ -138,6 +157,15 @@ export class Recovery {
 
   /** What a journal has that is to be looked for; undefined where nothing can be done with it. */
   #open(found: Found): Opened | undefined {
+    try {
+      return this.#read(found)
+    } catch (error) {
+      this.#tellOf(found, error)
+      return undefined
+    }
+  }
+
+  #read(found: Found): Opened | undefined {
     const read = found.segments.map(({ path }) => readSegment(readFileSync(path)))
     const newest = newestOf(read)
     if (newest === undefined) {
@@ -150,12 +178,16 @@ export class Recovery {
     return { found, entries: intents.map((it) => entryOf({ ...it, record: Buffer.from(it.record) })) }
   }
 
-  /** True when nothing is left to be done with these journals. */
+  /** True when nothing is left to be done with these journals now. */
   async #recover(batch: readonly Opened[], isStopping: () => boolean): Promise<boolean> {
     const entries = batch.flatMap((opened) => opened.entries)
-    if (entries.length > 0 && !(await this.#write(entries, isStopping))) return false
-    // the newest last: it alone says what is needed
-    for (const { found } of batch) for (const path of byAge(found)) rmSync(path, { force: true })
+    try {
+      if (entries.length > 0 && !(await this.#write(entries, isStopping))) return false
+      // the newest last: it alone says what is needed
+      for (const { found } of batch) for (const path of byAge(found)) rmSync(path, { force: true })
+    } catch (error) {
+      for (const { found } of batch) this.#tellOf(found, error)
+    }
     return true
   }
 
@@ -164,16 +196,18 @@ export class Recovery {
    * try finds in the log how far it came.
    */
   async #write(entries: readonly Entry[], isStopping: () => boolean): Promise<boolean> {
-    const { dir, fileName, onIntents } = this.#options
+    const { dir, fileName, onIntents, recode } = this.#options
     const log = this.#log
+    const onUnread = (file: string, error: unknown): void =>
+      this.#say(`statements are recovered, perhaps twice, without a look at ${file}: ${messageOf(error)}`)
     // what an earlier try has left with the writer is to be found
     if (!isAllWritten(log)) return false
-    const written = await readWritten(dir, fileName, entries)
+    const written = await readWritten(dir, fileName, entries, onUnread)
     if (isStopping() || log.isInTrouble) return false
     let bytes = 0
     for (const entry of entries) {
       if (written.has(entry)) continue
-      log.append(lineOf(entry))
+      log.append(lineOf(recode ? { ...entry, record: recode(entry.record) } : entry))
       bytes += entry.record.length
       if (bytes < MOST_WAITING) continue
       bytes = 0
@@ -188,16 +222,30 @@ export class Recovery {
   /** Nothing but zeros is of a process that died at its start. */
   #unreadable({ stem, segments }: Found, isNewer: boolean): void {
     const isEmpty = segments.every(({ path }) => readFileSync(path).every((byte) => byte === 0))
-    if (isEmpty) for (const { path } of segments) rmSync(path, { force: true })
-    else if (isNewer) this.#tell(stem, 'is of a newer version and was left for that')
+    if (isEmpty) {
+      for (const { path } of segments) rmSync(path, { force: true })
+      return
+    }
+    this.#unread.add(stem)
+    if (isNewer) this.#tell(stem, 'is of a newer version and was left for that')
     else
       this.#tell(stem, 'cannot be read: statements may be missing in the log; delete it when that is clear')
   }
 
+  #tellOf({ stem }: Found, error: unknown): void {
+    // gone since it was listed: its process ends just now, or another one has recovered it
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    this.#tell(stem, `could not be recovered: ${messageOf(error)}`)
+  }
+
   #tell(stem: string, what: string): void {
-    if (this.#told.has(stem)) return
-    this.#told.add(stem)
-    this.#options.onTrouble(new SinkError('journal', `journal ${join(this.#options.dir, stem)} ${what}`))
+    this.#say(`journal ${join(this.#options.dir, stem)} ${what}`)
+  }
+
+  #say(message: string): void {
+    if (this.#told.has(message)) return
+    this.#told.add(message)
+    this.#options.onTrouble(new SinkError('journal', message))
   }
 }
 

@@ -33,6 +33,9 @@ export interface RemoteFileOptions {
   readonly onTrouble: (error: SinkError, output: string) => void
   /** told when all that waited was taken; `lost` records had been dropped */
   readonly onRecovered: (lost: number) => void
+  /** told of statements in the journal of a process that was killed, and of a torn line that was cut */
+  readonly onIntents?: ((recovered: number, known: number) => void) | undefined
+  readonly onCut?: ((file: string, bytes: number) => void) | undefined
   /** told before the others, and sooner: the file system does not answer, or does again */
   readonly onHang?: ((hangs: boolean) => void) | undefined
   readonly clock?: Clock
@@ -254,6 +257,12 @@ export class RemoteFile {
       case 'recovered':
         this.#held = 0
         this.#options.onRecovered(message.lost)
+        break
+      case 'intents':
+        this.#options.onIntents?.(message.recovered, message.known)
+        break
+      case 'cut':
+        this.#options.onCut?.(message.file, message.bytes)
         break
       case 'idle':
         this.#release()

@@ -58,6 +58,9 @@ export type FromWriter =
     }
   | { readonly kind: 'trouble'; readonly output: string; readonly error: PlainError }
   | { readonly kind: 'recovered'; readonly lost: number }
+  /** of a process that was killed: statements of its journal, and a torn line of a file */
+  | { readonly kind: 'intents'; readonly recovered: number; readonly known: number }
+  | { readonly kind: 'cut'; readonly file: string; readonly bytes: number }
   | { readonly kind: 'idle' }
   | { readonly kind: 'pong' }
   | { readonly kind: 'closed' }

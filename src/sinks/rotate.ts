@@ -39,6 +39,8 @@ export interface PlaceOptions {
   readonly fileMode: number
   /** group id */
   readonly fileGroup?: number | undefined
+  /** told of each file of a process that was killed off whose end so many bytes of a torn line were cut */
+  readonly onCut?: ((name: string, bytes: number) => void) | undefined
 }
 
 /** A file that is open for appending. */
@@ -148,6 +150,7 @@ export class Place {
     try {
       const size = cutAt(dir, fileName, file.name)
       ftruncateSync(file.fd, size)
+      if (size < file.size) this.#options.onCut?.(file.name, file.size - size)
       return { ...file, size, isTorn: file.isTorn && size === file.size }
     } catch (error) {
       closeSync(file.fd)

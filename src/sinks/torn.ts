@@ -25,6 +25,16 @@ const wholeEnd = (fd: number, size: number): number => {
   return 0
 }
 
+const NUMBERS = [Buffer.from('"log_seq":'), Buffer.from('\tlog_seq:')]
+
+/** Is the last whole line of the file, which ends at `whole`, a record of ours? */
+const endsInRecord = (fd: number, whole: number): boolean => {
+  const line = Buffer.alloc(Math.min(BLOCK, Math.max(0, whole - 1)))
+  readSync(fd, line, 0, line.length, whole - 1 - line.length)
+  const last = line.subarray(line.lastIndexOf(LINE_FEED) + 1)
+  return NUMBERS.some((number) => last.includes(number))
+}
+
 interface End {
   readonly size: number
   /** bytes up to there are whole lines */
@@ -40,6 +50,28 @@ const endOf = (path: string): End | undefined => {
     return { size, mtimeMs, whole: wholeEnd(fd, size) }
   } finally {
     closeSync(fd)
+  }
+}
+
+/**
+ * Torn files of which nobody says whose they are: records of ours stand before the tear. Other programs
+ * write files of such names as well.
+ */
+export const tornFiles = (dir: string, base: string): readonly string[] =>
+  filesChangedSince(dir, base, 0).filter((name) => !name.endsWith('.gz') && isTornRecord(join(dir, name)))
+
+const isTornRecord = (path: string): boolean => {
+  let fd: number | undefined
+  try {
+    fd = openSync(path, O_RDONLY | O_NOFOLLOW)
+    const { size } = fstatSync(fd)
+    const whole = wholeEnd(fd, size)
+    return whole > 0 && whole < size && endsInRecord(fd, whole)
+  } catch {
+    // what cannot be read is not ours
+    return false
+  } finally {
+    if (fd !== undefined) closeSync(fd)
   }
 }
 
@@ -74,27 +106,31 @@ export const cutAt = (dir: string, base: string, name: string): number => {
 }
 
 /**
- * Cuts the torn line off a file whose writer is gone. Rejects with what the file system says. A file of a
- * fixed name is left alone when somebody else has begun to write to it.
+ * Cuts the torn line off a file whose writer is gone, and answers how many bytes that were. Rejects with
+ * what the file system says. A file of a fixed name is left alone when somebody else has begun to write
+ * to it.
  */
 export const cutTornLine = async (
   dir: string,
   base: string,
   name: string,
   own: Identity,
-): Promise<void> => {
+): Promise<number> => {
   const path = join(dir, name)
   const end = endOf(path)
-  if (end === undefined || end.whole === end.size) return
+  if (end === undefined || end.whole === end.size) return 0
   const vouchers = new Vouchers(name)
   for (const other of filesChangedSince(dir, base, end.mtimeMs))
     if (other !== name) await searchFile(join(dir, other), vouchers)
-  if (vouchers.hasFound) return
+  if (vouchers.hasFound) return 0
   const lock = isFixedName(base, name) ? acquireLock(join(dir, `.${name}.writer`), own) : undefined
-  if (lock === undefined && isFixedName(base, name)) return
+  if (lock === undefined && isFixedName(base, name)) return 0
   const fd = openSync(path, O_RDWR | O_NOFOLLOW)
   try {
-    if (fstatSync(fd).size === end.size) ftruncateSync(fd, end.whole)
+    // who has written since lives
+    if (fstatSync(fd).size !== end.size) return 0
+    ftruncateSync(fd, end.whole)
+    return end.size - end.whole
   } finally {
     closeSync(fd)
     lock?.release()

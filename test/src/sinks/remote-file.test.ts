@@ -16,10 +16,12 @@ afterEach(() => log.remove())
 const troubles: string[] = []
 const recoveries: number[] = []
 const hangs: boolean[] = []
+const left: string[] = []
 beforeEach(() => {
   troubles.length = 0
   recoveries.length = 0
   hangs.length = 0
+  left.length = 0
 })
 
 const openRemote = (
@@ -33,6 +35,8 @@ const openRemote = (
     clock,
     onTrouble: (error: SinkError, output) => troubles.push(`${output} ${error.code} ${error.message}`),
     onRecovered: (lost) => recoveries.push(lost),
+    onIntents: (recovered, known) => left.push(`${recovered} recovered, ${known} known`),
+    onCut: (file, bytes) => left.push(`${bytes} bytes of ${file}`),
     onHang: (isHanging) => hangs.push(isHanging),
   })
 
@@ -323,6 +327,15 @@ describe('a writer', () => {
     await closed
     expect(troubles).toEqual(['file full p: 1 records lost at the end'])
     expect(writer.abandoned).toBe(1)
+  })
+
+  it('tells of what a killed process has left, before it is open as well', () => {
+    const writer = new Scripted()
+    writer.open()
+    writer.say({ kind: 'cut', file: 'dump.log', bytes: 7 })
+    writer.opened()
+    writer.say({ kind: 'intents', recovered: 2, known: 1 })
+    expect(left).toEqual(['7 bytes of dump.log', '2 recovered, 1 known'])
   })
 
   it("tells of the file's own troubles", () => {
