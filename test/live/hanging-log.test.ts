@@ -1,6 +1,6 @@
 /**
  * The file system of the log hangs, every call into it. With the guarantee `observe` that is of no concern
- * to the traffic. It hangs for QUERYTAP_HANG_SECONDS, 6 unless told.
+ * to the traffic. It hangs for QUERYTAP_HANG_SECONDS, 4 unless told.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,9 +13,9 @@ import { CLI, type Querytap, startQuerytap } from '../support/querytap.ts'
 import { type AuditRecord, logFiles, readLines } from '../support/records.ts'
 
 const isPossible = canHang()
-const SECONDS = Number(process.env.QUERYTAP_HANG_SECONDS ?? 6)
+const SECONDS = Number(process.env.QUERYTAP_HANG_SECONDS ?? 4)
 /** seconds measured before and after */
-const MARGIN = 3
+const MARGIN = 2
 const LIMIT = (SECONDS + 90) * 1000
 
 let server: Postgres
@@ -92,7 +92,8 @@ await describeLive('the file system of the log hangs', ['postgres'], () => {
 
         const rates = { before: mean(before), during: mean(during), after: mean(after) }
         console.info(`TPS ${JSON.stringify(rates)}`)
-        expect(rates.during / rates.before).toBeGreaterThan(0.5)
+        // one call that waited would stop everything; the rest is the bench's to measure on a machine at rest
+        expect(Math.min(...during)).toBeGreaterThan(rates.before / 10)
         const [, transactions] = /actually processed: (\d+)/.exec(bench.output()) ?? []
         const records = readLines(log.dir)
         expect(selects(records)).toHaveLength(Number(transactions))

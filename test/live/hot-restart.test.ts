@@ -9,7 +9,8 @@ import { CLI } from '../support/querytap.ts'
 import { readRecords } from '../support/records.ts'
 import { type Supervised, startSupervised } from '../support/start-server.ts'
 
-const RESTARTS = 20
+/** QUERYTAP_RESTARTS, or a few */
+const RESTARTS = Number(process.env.QUERYTAP_RESTARTS ?? 8)
 const SELECT = 'SELECT abalance FROM pgbench_accounts'
 
 let server: Postgres

@@ -9,7 +9,8 @@ import { runOk } from '../support/programs.ts'
 import { readRecords } from '../support/records.ts'
 import { type Supervised, startSupervised } from '../support/start-server.ts'
 
-const RESTARTS = 10
+/** QUERYTAP_RESTARTS, or a few */
+const RESTARTS = Number(process.env.QUERYTAP_RESTARTS ?? 6)
 const SELECT = 'SELECT c FROM sbtest1'
 
 let server: MyServer

@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Bytes } from '../../src/flow.ts'
 import { randomInteger, seededRandom } from '../support/chunks.ts'
+import { tries } from '../support/fuzz.ts'
 import { describeLive } from '../support/live.ts'
 import type { Step } from '../support/pg-fuzz.ts'
 import { eventsOf, expectSettled, feedsOf, recordsOf } from '../support/pg-intents.ts'
@@ -86,9 +87,9 @@ const talkTo = (seed: number): Promise<Step[]> =>
   })
 
 await describeLive('intents beside a real server', ['postgres'], () => {
-  test.each(Array.from({ length: 40 }, (_, seed) => seed + 1))(
+  test.each(Array.from({ length: tries(20) }, (_, seed) => seed + 1))(
     'seed %i',
-    { timeout: 10_000 },
+    { timeout: 60_000 },
     async (seed) => {
       const steps = await talkTo(seed)
       const events = eventsOf(feedsOf(steps, { intents: true }))

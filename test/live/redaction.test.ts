@@ -7,11 +7,12 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { secretsAsRead, statementSecrets } from '../../src/audit/redact-sql.ts'
 import { isKeyword, type Span } from '../../src/sql/scan.ts'
+import { tries } from '../support/fuzz.ts'
 import { describeLive } from '../support/live.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { sqlGenerator } from '../support/secret-sql.ts'
 
-const TEXTS = 6_000
+const TEXTS = tries(2_000)
 const SEED = 20_240_817
 
 /** What a text did: its statements' tags, and the calls of `mark` in it. */

@@ -14,6 +14,8 @@ export interface CrashLoad {
   readonly remote: number
   /** programs that write through the proxy on that port, at the latest until `seconds` are over */
   run(port: number, seconds: number): Promise<void>
+  /** how many rows there are by now */
+  count(): Promise<number>
   /** numbers of all rows, once nobody writes any more */
   rows(): Promise<ReadonlySet<string>>
 }
@@ -62,6 +64,7 @@ export const pgLoad = async (server: Postgres, directory: string): Promise<Crash
         }),
       )
     },
+    count: async () => Number(await server.psql('SELECT count(*) FROM crash')),
     rows: async () => {
       const busy = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'"
       await until('the end of all sessions', async () => (await server.psql(busy)).trim() === '0')
@@ -91,9 +94,15 @@ export const myLoad = async (server: MyServer): Promise<CrashLoad> => {
         ),
       )
     },
+    count: async () => Number(await server.sql('SELECT COUNT(*) FROM crash.crash')),
     rows: async () => {
       await until('the end of all sessions', async () => (await server.sql(SESSIONS)).trim() === '0')
       return linesOf(await server.sql('SELECT n FROM crash.crash'))
     },
   }
+}
+
+/** Waits until the load has written so many more rows than there were. */
+export const moreRows = async (load: CrashLoad, before: number, more: number): Promise<void> => {
+  await until(`${more} more rows`, async () => (await load.count()) >= before + more)
 }

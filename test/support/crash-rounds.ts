@@ -1,9 +1,9 @@
 /** Rounds of kill -9 at random moments. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type CrashStage, randomOf } from './crash.ts'
-import type { CrashLoad } from './crash-load.ts'
+import { type CrashLoad, moreRows } from './crash-load.ts'
 
-const ROUNDS_IN_CI = 12
+const ROUNDS_IN_CI = 9
 const LOAD_SECONDS = 30
 /** what a start takes, from its first instruction to its first connection and beyond, in milliseconds */
 const START_MS = 500
@@ -15,16 +15,20 @@ export const crashRounds = (): number => Number(process.env.QUERYTAP_CRASH_ROUND
 /** `QUERYTAP_CRASH_SEED`, or one that nobody chose. */
 export const crashSeed = (): number => Number(process.env.QUERYTAP_CRASH_SEED ?? Date.now() % 1_000_000)
 
-type Moment = (random: () => number) => number
+interface Moment {
+  /** waits until rows are written, however long the load takes to start */
+  readonly isInRun: boolean
+  /** milliseconds from then on to the kill */
+  after(random: () => number): number
+}
 
-/** Milliseconds from the first connection of a load to the kill. */
 const MOMENTS: readonly Moment[] = [
   // nothing or little was forwarded yet
-  (random) => random() * 60,
+  { isInRun: false, after: (random) => random() * 60 },
   // in full run
-  (random) => 100 + random() * RUNNING_MS,
+  { isInRun: true, after: (random) => random() * RUNNING_MS },
   // at a rotation, which comes with each second
-  (random) => SECOND_MS - (Date.now() % SECOND_MS) + random() * 30 - 5,
+  { isInRun: true, after: (random) => SECOND_MS - (Date.now() % SECOND_MS) + random() * 30 - 5 },
 ]
 
 /**
@@ -39,8 +43,11 @@ export const crashRoundly = async (
   const random = randomOf(seed)
   for (let round = 0; round < rounds; round++) {
     const proxy = await stage.start()
+    const { isInRun, after } = MOMENTS[round % MOMENTS.length] as Moment
+    const before = isInRun ? await load.count() : 0
     const loaded = load.run(stage.port, LOAD_SECONDS)
-    await pause((MOMENTS[round % MOMENTS.length] as Moment)(random))
+    if (isInRun) await moreRows(load, before, 1)
+    await pause(after(random))
     await proxy.stop('SIGKILL')
     await loaded
     if (round % 2 === 0) continue

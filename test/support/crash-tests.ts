@@ -1,17 +1,17 @@
 /** The tests of kill -9, the same for each dialect. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { accountOf, CrashStage, KEPT } from './crash.ts'
-import type { CrashLoad } from './crash-load.ts'
+import { type CrashLoad, moreRows } from './crash-load.ts'
 import { crashRoundly, crashRounds, crashSeed } from './crash-rounds.ts'
 import { buildFaults, faultsEnv, WHY_NO_FAULTS } from './faults.ts'
+import { until } from './programs.ts'
 
 /** What a round may take at most, in milliseconds. */
 const PER_ROUND_MS = 10_000
-const STALLED_MS = 400
-const SETTLED_MS = 600
+/** Rows that are written before, and while, the writer of the log stands still. */
+const SOME_ROWS = 200
 
 const openStage = async (
   load: CrashLoad,
@@ -57,9 +57,10 @@ export const testCrashes = (loadOf: () => CrashLoad): void => {
     const stall = join(stage.directory, 'stall')
     const proxy = await stage.start(faultsEnv({ library, dir: stage.logs, stall }))
     const loaded = load.run(stage.port, 30)
-    await pause(SETTLED_MS)
+    await moreRows(load, before.size, SOME_ROWS)
+    await until('records', () => accountOf(stage.logs, []).statements > 0)
     writeFileSync(stall, '')
-    await pause(STALLED_MS)
+    await moreRows(load, await load.count(), SOME_ROWS)
     await proxy.stop('SIGKILL')
     await loaded
     await stage.recover()
