@@ -3,8 +3,10 @@
  * The file names its holder; one whose holder is gone is taken over.
  */
 import { randomBytes } from 'node:crypto'
-import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { linkSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { SinkError } from '../errors.ts'
 import { type Identity, isAlive } from './owner.ts'
+import { readRegular } from './regular.ts'
 
 export interface Lock {
   /** marks the holder as alive for processes that cannot see it */
@@ -14,9 +16,19 @@ export interface Lock {
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
 
+/** Of what is no file, and hence nobody's lock, nothing. */
+const textOf = (path: string): string => {
+  try {
+    return readRegular(path).toString('utf8')
+  } catch (error) {
+    if (error instanceof SinkError) return ''
+    throw error
+  }
+}
+
 const holderOf = (path: string): { readonly text: string; readonly silentMs: number } | undefined => {
   try {
-    return { text: readFileSync(path, 'utf8'), silentMs: Date.now() - statSync(path).mtimeMs }
+    return { text: textOf(path), silentMs: Date.now() - statSync(path).mtimeMs }
   } catch {
     return undefined
   }
@@ -39,7 +51,7 @@ const clearStale = (path: string, stale: string): void => {
     return
   }
   try {
-    if (readFileSync(aside, 'utf8') !== stale) linkSync(aside, path)
+    if (textOf(aside) !== stale) linkSync(aside, path)
   } finally {
     rmSync(aside, { force: true })
   }

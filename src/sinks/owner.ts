@@ -20,6 +20,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import type { FileEnd } from '../event.ts'
+import { readRegular } from './regular.ts'
 
 /** How often an owner touches its file, and after which silence a foreign one counts as gone. */
 export const HEARTBEAT_MS = 60_000
@@ -204,7 +205,7 @@ export class Owner {
   /** Files of owners in which a power cut left nothing that could be read: they are no living process's. */
   spoilt(): readonly string[] {
     return this.#files().filter((path) => {
-      const text = attempt(() => readFileSync(path, 'utf8'), undefined)
+      const text = attempt(() => readRegular(path).toString('utf8'), undefined)
       return text !== undefined && !attempt(() => JSON.parse(text) !== null, false)
     })
   }
@@ -223,7 +224,7 @@ export class Owner {
   others(nowMs: number): readonly OtherOwner[] {
     const found: OtherOwner[] = []
     for (const path of this.#files()) {
-      const holdings = attempt<unknown>(() => JSON.parse(readFileSync(path, 'utf8')), undefined)
+      const holdings = attempt<unknown>(() => JSON.parse(readRegular(path).toString('utf8')), undefined)
       if (!isHoldings(holdings)) continue
       const files = [path, ...holdings.open.map((name) => join(this.#dir, name))]
       const touched = Math.max(...files.map((file) => attempt(() => statSync(file).mtimeMs, 0)))

@@ -2,10 +2,11 @@
  * Looks for lines in log files, whole lines alone: JSON and LTSV, plain and compressed, in pieces. Where a
  * mark stands no text of a client can stand: quotes and tabs inside of values are escaped.
  */
-import { closeSync, constants, createReadStream, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, createReadStream, lstatSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import { parseName } from './names.ts'
+import { openRegular } from './regular.ts'
 
 const LINE_FEED = 0x0a
 const PIECE = 1 << 20
@@ -70,7 +71,7 @@ export const searchFile = async (path: string, search: Search): Promise<void> =>
 /** The same of a plain file, at once. Throws what the file system throws. */
 export const searchFileSync = (path: string, search: Search): void => {
   const lines = new LineSearch(search)
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  const fd = openRegular(path)
   try {
     const piece = Buffer.allocUnsafe(PIECE)
     for (let count = readSync(fd, piece); count > 0; count = readSync(fd, piece))
