@@ -199,7 +199,10 @@ export class Recovery {
     const { dir, fileName, onIntents, recode } = this.#options
     const log = this.#log
     const onUnread = (file: string, error: unknown): void =>
-      this.#say(`statements are recovered, perhaps twice, without a look at ${file}: ${messageOf(error)}`)
+      this.#say(
+        'rotate',
+        `${file} could not be searched: what it holds may be written again: ${messageOf(error)}`,
+      )
     // what an earlier try has left with the writer is to be found
     if (!isAllWritten(log)) return false
     const written = await readWritten(dir, fileName, entries, onUnread)
@@ -239,13 +242,13 @@ export class Recovery {
   }
 
   #tell(stem: string, what: string): void {
-    this.#say(`journal ${join(this.#options.dir, stem)} ${what}`)
+    this.#say('journal', `journal ${join(this.#options.dir, stem)} ${what}`)
   }
 
-  #say(message: string): void {
+  #say(code: SinkError['code'], message: string): void {
     if (this.#told.has(message)) return
     this.#told.add(message)
-    this.#options.onTrouble(new SinkError('journal', message))
+    this.#options.onTrouble(new SinkError(code, message))
   }
 }
 
