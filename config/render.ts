@@ -12,7 +12,7 @@ const INTRODUCTION = `# querytap's configuration, each option as it is in effect
 
 const TABLE_NOTES: Readonly<Record<string, string>> = {
   querytap: 'The program. [tcpdp] is another name of this table.',
-  probe: 'Live capture. It comes with a later version; the keys are taken for the sake of files of tcpdp.',
+  probe: 'Live capture: querytap probe; querytap read takes the target. Keys as in files of tcpdp.',
   proxy: 'The proxy between the clients and the database server.',
   'proxy.tls': 'TLS on either side of the proxy.',
   log: 'The operational log: starts, stops, troubles. It never carries audit data.',
