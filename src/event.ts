@@ -58,10 +58,7 @@ export interface QueryText {
 /** The bound values of one execution. Decoded on request, for an event that will be written. */
 export interface BoundValues {
   readonly count: number
-  /**
-   * text form, binary values decoded by type, else `\x` hex; null is NULL. Longer than `maxValueBytes`:
-   * the head.
-   */
+  /** text form, binary values decoded by type, else `\x` hex; null is NULL; of long ones the head */
   text(index: number): string | null
   /** length on the wire in bytes, -1 for NULL */
   byteLength(index: number): number
@@ -200,7 +197,8 @@ export interface Cancel extends EventBase {
 /** MySQL's COM_CHANGE_USER: a new log-in on the same connection. `who` is the new user when it succeeded. */
 export interface ChangeUser extends EventBase, ServerError {
   readonly event: 'change_user'
-  readonly outcome: 'success' | 'error' | 'unknown'
+  readonly outcome: 'success' | 'error' | 'skipped' | 'unknown'
+  readonly reason?: string
   /** whom the client asked to become, and with which database */
   readonly new_username?: string
   readonly new_database?: string

@@ -28,7 +28,7 @@ export const abandon = (state: MysqlState, command: Command, outcome: Outcome, r
     state.write(execution, outcome, state.now)
   } else if (code === COM.STMT_PREPARE) state.writePrepare(command, undefined, outcome)
   else if (code === COM.CHANGE_USER) {
-    tellChangeUser(state, command, 'unknown')
+    tellChangeUser(state, command, outcome === 'skipped' ? 'skipped' : 'unknown')
     state.mayBeAnswers = state.compressed
   }
 }

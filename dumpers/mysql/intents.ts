@@ -108,7 +108,7 @@ export class Intents implements IntentLog {
     this.#heldFrom = undefined
   }
 
-  /** Commands of a chunk of which a part is not sent on count as not sent: what is before it runs nothing. */
+  /** A chunk of which only a part was sent on counts as not sent: that part runs nothing. */
   sent(at: Micros, unsent: number): void {
     const end = this.#fed - unsent
     for (const command of this.#unsent) if (command.fed <= end) send(command, at)

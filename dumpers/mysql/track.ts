@@ -137,7 +137,7 @@ export const tellChangeUser = (
   const { identity, now } = state
   const before = identity.who.username
   // the server forgets all that the session has before it looks at who is to have it
-  if (outcome !== 'unknown') {
+  if (outcome === 'success' || outcome === 'error') {
     state.reset('change_user')
     state.flush()
   }
@@ -148,6 +148,7 @@ export const tellChangeUser = (
     at: command.at,
     who: identity.who,
     outcome,
+    ...(outcome === 'skipped' ? { reason: 'not_forwarded' } : {}),
     ...(user === undefined ? { malformed: true } : {}),
     ...(user?.username === undefined ? {} : { new_username: user.username }),
     ...(user?.database === undefined ? {} : { new_database: user.database }),

@@ -170,6 +170,7 @@ export const wordsOf = (event: Settled): string => {
         ...(event.new_database ? { database: event.new_database } : {}),
       })
       if (event.outcome === 'success') return `changed user to ${whom}`
+      if (event.outcome === 'skipped') return `change of user to ${whom} not sent`
       return `change of user to ${whom} ${event.outcome === 'error' ? 'refused' : 'not finished'}`
     }
     case 'txn.end':

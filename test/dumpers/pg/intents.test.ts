@@ -431,9 +431,8 @@ describe('a full queue', () => {
 
   test('in a log-in, past all bounds: what was kept whole may have run', () => {
     const flood = Buffer.alloc(4_100_000 * f.sync().length, f.sync())
-    const events = eventsOf(
-      feedsOf([LOGIN[0], sent(f.query('q1')), sent(flood)] as Steps, { intents: true, limits }),
-    )
+    const steps = [LOGIN[0], sent(f.query('q1')), sent(flood)] as Steps
+    const events = eventsOf(feedsOf(steps, { intents: true, limits }))
     expectSettled(events, 'real')
     expect(events.map(brief)).toContain('unknown 1')
     expect(events.filter(({ event }) => event === 'gap')).toMatchObject([{ gap_reason: 'overflow' }])
