@@ -149,16 +149,18 @@ export class GatedLane implements Due {
     while (this.#offered < this.#passing.length) this.#offer(this.#passing[this.#offered] as Passing)
   }
 
-  pump(at: Micros): void {
+  pump(at: Micros, isAmid = false): void {
     if (this.#isHeld || this.#isDropped) return
     const stop = this.#sendShown()
     if (this.#isUntold) this.#tellSent(at)
     if (stop === 'stuck') return
     if (stop !== undefined) {
-      this.#options.keeper.refused(stop)
+      // Not now: this may be a call amid the log's work, or amid the showing of chunks.
+      if (isAmid) this.#options.turn.await(this)
+      else this.#options.keeper.refused(stop)
       return
     }
-    // Not now: this may be the log's own call, amid its work.
+    // nor this
     if (this.#offered < this.#passing.length) this.#options.turn.await(this)
     if (this.#isEnding && this.#passing.length === 0) this.#target?.socket.end()
     else this.#goOn()
@@ -268,7 +270,7 @@ export class GatedLane implements Due {
     this.#isHeld = false
     next.ticket = GO
     this.#options.keeper.released()
-    this.pump(this.#options.clock.now())
+    this.pump(this.#options.clock.now(), true)
   }
 
   #hold(next: Passing, wait: Wait, target: Inlet): void {

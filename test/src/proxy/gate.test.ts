@@ -255,6 +255,23 @@ test('a chunk that is refused ends the session in words, with what came before i
   expect(flow.sentAt).toHaveLength(0)
 })
 
+test('a chunk that is refused behind a held one ends the session later than in the call of the log', async () => {
+  log.auto = false
+  await listen({}, { dialect: DIALECT })
+  const client = stage.rawClient()
+  client.write('hello!\n?')
+  const server = await stage.backend.next()
+  expect(String(await read(server, 5))).toBe('hello')
+  await until('held', () => stage.listener.held.now === 1)
+  const flow = (await stage.flow()) as Auditor
+  log.write()
+  expect(flow.refusals).toEqual([])
+  expect(String(await readAll(client))).toBe('FATAL')
+  client.end()
+  expect(await flow.over).toMatchObject({ reason: 'undecodable' })
+  expect(String(await readAll(server))).toBe('!\n')
+})
+
 describe('before the log-in', () => {
   test('what is said to a server that is not reached yet goes when it is, and waits for the log', async () => {
     log.auto = false
