@@ -158,6 +158,17 @@ const checkGuarantee = ({ dumpLog }: Sections, { place }: Loaded, problems: Prob
   }
 }
 
+/** Without seals nothing is there to be signed, or to be handed to a hook. */
+const checkSeals = ({ dumpLog }: Sections, { place }: Loaded, problems: Problem[]): void => {
+  if (dumpLog.checkpointInterval !== 0) return
+  for (const key of ['signingKey', 'checkpointHook'] as const) {
+    if (dumpLog[key] === '') continue
+    const option = `dumpLog.${key}`
+    const text = `${place(['dumpLog', key])}${option}: wants seals, checkpointInterval = "0s" leaves none`
+    problems.push({ code: 'usage', option, text })
+  }
+}
+
 /** With blocks it would be anyone's guess which of them a flag means. */
 const checkFlags = (flags: readonly FlagValue[], hasBlocks: boolean, problems: Problem[]): void => {
   if (!hasBlocks) return
@@ -187,6 +198,7 @@ export const loadConfig = (options: LoadOptions = {}): Config => {
   checkFlags(flags, blocks.length > 0, problems)
   checkFiles(sections, problems)
   checkGuarantee(sections, loaded, problems)
+  checkSeals(sections, loaded, problems)
   throwProblems(problems)
 
   const place = (block: number | undefined, key: string): string =>

@@ -276,6 +276,14 @@ describe('what is wrong is told, all together, by line', () => {
       ],
     ],
     [
+      'what seals are for, without seals',
+      '[dumpLog]\ncheckpointInterval = "0s"\nsigningKey = "k.pem"\ncheckpointHook = "/bin/true"',
+      [
+        'FILE:3: dumpLog.signingKey: wants seals, checkpointInterval = "0s" leaves none',
+        'FILE:4: dumpLog.checkpointHook: wants seals, checkpointInterval = "0s" leaves none',
+      ],
+    ],
+    [
       'tls',
       '[proxy.tls]\nclient = "terminate"',
       [
