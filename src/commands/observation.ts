@@ -52,6 +52,15 @@ class Remains implements FlowObserver {
     return from === 'frontend' ? (unseenTicket(this.#options) ?? GO) : GO
   }
 
+  /** What the decoder was shown goes on even so, the chunk at which it failed among it. */
+  sent(...given: Parameters<NonNullable<FlowObserver['sent']>>): void {
+    try {
+      this.#decoder?.sent(...given)
+    } catch {
+      // Its session is broken: what it tells at its end is less exact.
+    }
+  }
+
   refusal(...given: Parameters<NonNullable<FlowObserver['refusal']>>): Bytes | undefined {
     return this.#decoder?.refusal(...given)
   }

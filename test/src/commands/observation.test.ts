@@ -58,6 +58,21 @@ const observe = (dumper: Dumper) => {
 }
 
 describe('observation', () => {
+  test('a session that failed is told even so of what was sent', () => {
+    const told: unknown[] = []
+    const broken = breaking('feed')
+    const { open, names } = observe({
+      ...broken,
+      open: (context) => ({ ...broken.open(context), sent: (...given) => void told.push(given) }),
+    })
+    const flow = open(FACTS, 1)
+    flow.chunk('frontend', Buffer.from('x'), 2)
+    flow.sent?.(3, 0)
+    flow.closed(END, 4)
+    expect(told).toEqual([[3, 0]])
+    expect(names()).toEqual(['session.start', 'gap', 'session.end'])
+  })
+
   test('a whole flow is a start and an end', () => {
     const { open, names, errors, sweep } = observe(breaking(undefined))
     const observer = open(FACTS, 1_000)
