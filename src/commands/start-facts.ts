@@ -1,7 +1,13 @@
 /** What `audit.start` says beside the command's own: who started which version, with which settings. */
 import { userInfo } from 'node:os'
 import type { Config } from '../../config/load.ts'
-import { type SectionName, TABLES } from '../../config/schema.ts'
+import {
+  LISTENER_TABLE,
+  type OptionTable,
+  type SectionName,
+  TABLES,
+  TLS_TABLE,
+} from '../../config/schema.ts'
 import type { AuditLife } from '../event.ts'
 import { readVersion } from './version.ts'
 
@@ -14,12 +20,11 @@ const userName = (): string => {
   }
 }
 
-/** The options of a section that are not at their defaults, as the configuration file spells them. */
-const changed = (config: Config, name: SectionName): Record<string, unknown> => {
-  const [section, inner] = name.split('.') as [keyof Config, string?]
-  const outer = config[section] as unknown as Readonly<Record<string, unknown>>
-  const values = (inner === undefined ? outer : outer[inner]) as Readonly<Record<string, never>>
-  const written = Object.entries(TABLES[name]).map(([key, option]) => ({
+type Values = Readonly<Record<string, unknown>>
+
+/** The options of a table that are not at their defaults, as the configuration file spells them. */
+const changed = (table: OptionTable, values: Values, prefix = ''): Values => {
+  const written = Object.entries(table).map(([key, option]) => ({
     key,
     value: option.write(values[key] as never),
     fallback: option.write(option.fallback),
@@ -27,14 +32,31 @@ const changed = (config: Config, name: SectionName): Record<string, unknown> => 
   return Object.fromEntries(
     written
       .filter(({ value, fallback }) => JSON.stringify(value) !== JSON.stringify(fallback))
-      .map(({ key, value }) => [`${name}.${key}`, value]),
+      .map(({ key, value }) => [`${prefix}${key}`, value]),
   )
+}
+
+const changedIn = (config: Config, name: SectionName): Values => {
+  const [section, inner] = name.split('.') as [keyof Config, string?]
+  const outer = config[section] as unknown as Values
+  return changed(TABLES[name], inner === undefined ? outer : (outer[inner] as Values), `${name}.`)
+}
+
+/** What each `[[listener]]` block comes to, with what it takes from `[proxy]` and `[querytap]`. */
+const listenersOf = ({ hasBlocks, listeners }: Config): Values => {
+  if (!hasBlocks) return {}
+  const blocks = listeners.map((listener) => ({
+    ...changed(LISTENER_TABLE, listener as unknown as Values),
+    ...changed(TLS_TABLE, listener.tls, 'tls.'),
+  }))
+  return { listener: blocks }
 }
 
 /** `version`, `user`, `key_id`, and `settings`: JSON of the options that are not at their defaults. */
 export const startFacts = (config: Config, keyId: string | undefined): AuditLife['fields'] => {
   const names = Object.keys(TABLES) as SectionName[]
-  const settings = Object.assign({}, ...names.map((name) => changed(config, name)))
+  const sections = names.map((name) => changedIn(config, name))
+  const settings = Object.assign({}, ...sections, listenersOf(config))
   return {
     version: readVersion(),
     user: userName(),
