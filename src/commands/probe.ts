@@ -16,6 +16,7 @@ import { type CaptureSubject, captureSubject } from './capture-targets.ts'
 import { type Pidfile, takePidfile } from './pidfile.ts'
 import { type Signals, watchSignals } from './signals.ts'
 import { startFacts } from './start-facts.ts'
+import { warnAtStart } from './start-warnings.ts'
 
 export interface ProbeOptions {
   /** records go to the standard output as well (`--stdout`) */
@@ -170,6 +171,7 @@ export const runProbe = async (config: Config, options: ProbeOptions): Promise<n
   let reason = 'failed'
   try {
     if (config.querytap.pidfile) pidfile = takePidfile(config.querytap.pidfile, false)
+    warnAtStart(config, toStdout, log.log)
     const running = new RunningProbe(config, subject, log, command)
     await running.start(() => {
       audit = openAuditLog(config.dumpLog, toStdout, log.log)

@@ -21,6 +21,7 @@ import { type AuditPromise, promiseOf } from './promise.ts'
 import { type Signals, type Stop, watchSignals } from './signals.ts'
 import { assignSockets, type InheritedSocket, inheritedSockets, showSocket } from './sockets.ts'
 import { startFacts } from './start-facts.ts'
+import { warnAtStart } from './start-warnings.ts'
 
 export interface ProxyOptions {
   /** records go to the standard output as well (`--stdout`) */
@@ -224,6 +225,7 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
   try {
     const addresses = addressesOf(config, inherited, opened)
     if (config.querytap.pidfile) pidfile = takePidfile(config.querytap.pidfile, useServerStarter)
+    warnAtStart(config, toStdout, opened.log)
     const promise = promiseOf(config.dumpLog)
     const thread = promise.guarantee === 'observe'
     const onHang = isOnSameDisk(config.log.dir, config.dumpLog.dir) ? opened.hold : undefined
