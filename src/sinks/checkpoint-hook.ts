@@ -53,7 +53,8 @@ export class CheckpointHook {
       try {
         await runHook({ program, timeoutMs, signal }, ...args)
       } catch (error) {
-        onProblem(new SinkError('hook', `checkpoint ${args[0]}: ${messageOf(error)}`, { cause: error }))
+        // without the seal: a log that does not repeat itself would take each for another failure
+        onProblem(new SinkError('hook', `checkpoint: ${messageOf(error)}`, { cause: error }))
       }
     }
   }

@@ -50,7 +50,7 @@ describe('the checkpoint hook', () => {
     await hook.close()
     expect(readFileSync(out, 'utf8')).toBe('one\ntwo\n')
     expect(problems.map(({ code, message }) => [code, message])).toEqual([
-      ['hook', expect.stringMatching(/^checkpoint one: hook .* exited with 1$/)],
+      ['hook', expect.stringMatching(/^checkpoint: hook .* exited with 1$/)],
     ])
   })
 
