@@ -41,6 +41,8 @@ export interface Entry {
   /** by which its record in a log is known */
   readonly connection: string
   readonly key: string
+  /** the key is that of its number */
+  readonly isNumbered: boolean
   /** a part of that record, in any format */
   readonly needle: Buffer
   readonly at: Micros
@@ -63,10 +65,19 @@ export const entryOf = ({ token, record }: ReadIntent): Entry => {
   } catch {
     // a record that nobody can read is in no log
   }
-  const key = keyOf(fields, token > 0)
+  // of a command sent along with a log-in the number is known, though the token is another
+  const isNumbered = token > 0 || fields.stmt_seq !== undefined
+  const key = keyOf(fields, isNumbered)
   const at = microsOf(String(fields.ts))
-  const needle = Buffer.from(String(token > 0 ? fields.stmt_seq : fields.ts))
-  return { record, connection: String(fields.conn_id), key, needle, at: Number.isFinite(at) ? at : 0 }
+  const needle = Buffer.from(String(isNumbered ? fields.stmt_seq : fields.ts))
+  const connection = String(fields.conn_id)
+  return { record, connection, key, isNumbered, needle, at: Number.isFinite(at) ? at : 0 }
+}
+
+/** The last one of each number: what came along with a log-in is told of again behind it. */
+export const lastOfEach = (entries: readonly Entry[]): readonly Entry[] => {
+  const last = new Map(entries.map((entry) => [entry.key, entry]))
+  return entries.filter((entry) => !entry.isNumbered || last.get(entry.key) === entry)
 }
 
 /** The entry's record, to be numbered anew. */

@@ -22,7 +22,7 @@ import type { Line } from '../event.ts'
 import { messageOf } from './file-options.ts'
 import { OWNER_BYTES, type ReadSegment, readOwner, readSegment } from './journal-format.ts'
 import { type Identity, isAlive, type Owner, writerOf } from './owner.ts'
-import { type Entry, entryOf, lineOf, readWritten } from './recover-records.ts'
+import { type Entry, entryOf, lastOfEach, lineOf, readWritten } from './recover-records.ts'
 
 /** The log's writer, which gets the records. */
 export interface RecoveredLog {
@@ -180,7 +180,7 @@ export class Recovery {
 
   /** True when nothing is left to be done with these journals now. */
   async #recover(batch: readonly Opened[], isStopping: () => boolean): Promise<boolean> {
-    const entries = batch.flatMap((opened) => opened.entries)
+    const entries = lastOfEach(batch.flatMap((opened) => opened.entries))
     try {
       if (entries.length > 0 && !(await this.#write(entries, isStopping))) return false
       // the newest last: it alone says what is needed

@@ -93,6 +93,13 @@ export class Victim {
     this.#journal.gate.settle()
   }
 
+  /** Sent along with a log-in: it has its number, and another token. */
+  takeEarly(number: number): void {
+    const early = { ...statement(number), at: 1 }
+    this.#flow.take(this.#facts, { event: 'intent', at: 1, who, token: -number, statement: early })
+    this.#journal.gate.settle()
+  }
+
   /** The outcome of these is in the log. */
   finish(...numbers: readonly number[]): void {
     for (const seq of numbers) {

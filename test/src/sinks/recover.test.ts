@@ -70,6 +70,16 @@ describe('a start', () => {
     expect(statements()).toEqual(['1', '2?'])
   })
 
+  it('tells nothing twice that was told of before its log-in and behind it', async () => {
+    const victim = new Victim('c1')
+    for (const number of [1, 2, 3]) victim.takeEarly(number)
+    victim.take(1, 2)
+    victim.finish(1)
+    crash()
+    await restart()
+    expect(statements()).toEqual(['1', '2?', '3?'])
+  })
+
   it('finds records in compressed files', async () => {
     const victim = new Victim('c1', 'json', { compress: 'gzip' })
     victim.take(1, 2)
