@@ -335,6 +335,11 @@ export class Arrivals {
     return this.#heldNumbers.shift()
   }
 
+  /** The placeholders are given up. Their intents are not over: they are all that is known of them. */
+  leaveHeld(): void {
+    for (let seq = this.revived(); seq > 0; seq = this.revived()) this.#open.delete(seq)
+  }
+
   /** The batch of a revived placeholder, behind which so many wait; undefined when it was sent long ago. */
   batchBehind(waiting: number): Batch | undefined {
     if (waiting >= this.#unsentHeld) return undefined

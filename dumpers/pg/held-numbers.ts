@@ -15,9 +15,10 @@ export class HeldNumbers {
     this.#last = seq
   }
 
-  /** The first one, which is taken out. */
+  /** The first one, which is taken out; 0 when none waits. */
   shift(): number {
     const seq = this.#next
+    if (seq === 0) return 0
     let next = seq + 1
     for (; this.#others[0] === next; next++) this.#others.shift()
     this.#next = seq === this.#last ? 0 : next

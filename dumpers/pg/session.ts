@@ -183,8 +183,7 @@ export class PgSession implements Session {
   #closeLogin(): void {
     this.#login.outcome('unknown')
     if (!this.#login.mayHaveSucceeded) return
-    if (this.#state.queue.dropPlaceholders() > 0 && !this.#state.overflowed)
-      this.#gap('frontend', 'overflow')
+    if (this.#state.dropPlaceholders() > 0 && !this.#state.overflowed) this.#gap('frontend', 'overflow')
     closeCommands(this.#state)
   }
 

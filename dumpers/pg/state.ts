@@ -131,6 +131,12 @@ export class PgState {
     return command
   }
 
+  /** Nobody saw whether they ran. Answers how many there were. */
+  dropPlaceholders(): number {
+    this.arrivals?.leaveHeld()
+    return this.queue.dropPlaceholders()
+  }
+
   /** A reply has come for it: what it ran as is known from here on. */
   touch(execution: Execution): void {
     if (execution.answered) return
