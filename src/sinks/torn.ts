@@ -92,6 +92,11 @@ class Vouchers implements Search {
   }
 }
 
+/** A file that was empty at a rotation is taken away, whenever that is: it vouched for nothing. */
+const unlessGone = (error: unknown): void => {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+}
+
 /**
  * Where the file at `path`, which is ours alone to append to, is to be cut: its size where it is whole, or
  * vouched for as it is by a file that is not compressed.
@@ -100,8 +105,14 @@ export const cutAt = (dir: string, base: string, name: string): number => {
   const end = endOf(join(dir, name))
   if (end === undefined || end.whole === end.size) return end?.size ?? 0
   const vouchers = new Vouchers(name)
-  for (const other of filesChangedSince(dir, base, end.mtimeMs))
-    if (other !== name && !other.endsWith('.gz')) searchFileSync(join(dir, other), vouchers)
+  for (const other of filesChangedSince(dir, base, end.mtimeMs)) {
+    if (other === name || other.endsWith('.gz')) continue
+    try {
+      searchFileSync(join(dir, other), vouchers)
+    } catch (error) {
+      unlessGone(error)
+    }
+  }
   return vouchers.hasFound ? end.size : end.whole
 }
 
@@ -121,7 +132,7 @@ export const cutTornLine = async (
   if (end === undefined || end.whole === end.size) return 0
   const vouchers = new Vouchers(name)
   for (const other of filesChangedSince(dir, base, end.mtimeMs))
-    if (other !== name) await searchFile(join(dir, other), vouchers)
+    if (other !== name) await searchFile(join(dir, other), vouchers).catch(unlessGone)
   if (vouchers.hasFound) return 0
   const lock = isFixedName(base, name) ? acquireLock(join(dir, `.${name}.writer`), own) : undefined
   if (lock === undefined && isFixedName(base, name)) return 0

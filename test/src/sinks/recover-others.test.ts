@@ -111,6 +111,22 @@ describe('a torn line', () => {
     expect(journals()).toEqual([])
   })
 
+  it('is cut where the log rotates meanwhile, and an empty file is taken away', async () => {
+    const victim = new Victim('c1')
+    victim.take(1)
+    victim.finish(1)
+    crash()
+    const [name] = logNames() as [string]
+    truncateSync(join(dir, name), statSync(join(dir, name)).size - 3)
+    // files are read in the order of the directory, or some of it: one of these is gone when its turn comes
+    for (let seq = 0; seq < 20; seq++) writeFileSync(join(dir, `dump.log.20240501.${seq + 1}`), '')
+    const file = openFile()
+    for (let seq = 0; seq < 20; seq++) rmSync(join(dir, `dump.log.20240501.${seq + 1}`))
+    await file.idle()
+    expect(told).toEqual([])
+    expect(statements()).toEqual(['1?'])
+  })
+
   it('of the one fixed name is cut, and told', async () => {
     const victim = new Victim('c1', 'json', { rotateEnable: false })
     victim.take(1)
