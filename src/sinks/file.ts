@@ -353,8 +353,7 @@ export class FileSink {
   /** Goes on in another file. Where that fails, in the old one, if it still has a place to be found. */
   #rotate(reason: RotateReason): void {
     this.#wantsReopen = false
-    const old = this.#out.file
-    const now = this.#clock.nowMs()
+    const [old, now] = [this.#out.file, this.#clock.nowMs()]
     if (reason === 'reopen' && this.#options.rotateEnable && old.size === 0 && now < old.until) return
     if (reason !== 'vanished') this.#out.finish(this.#options.rotateEnable ? 'rotate' : 'interval')
     try {
@@ -366,12 +365,13 @@ export class FileSink {
       return
     }
     this.#stable.leave(old.fd)
-    this.#leastLines = this.#out.file.inode !== old.inode && this.#tellRotation(old, reason) ? 2 : 1
-    if (this.#options.seal) this.#leastLines++
+    const isTold = this.#out.file.inode !== old.inode && this.#tellRotation(old, reason)
+    this.#leastLines = 1 + Number(isTold) + Number(this.#options.seal !== undefined)
     this.#writtenBefore = this.#backlog.written
     this.#out.heal()
     // The file before it is named while this process holds both; what has its number comes first.
     if (!this.#out.isTorn && this.#direct.count === 0) this.#out.quietly(() => this.#out.begin())
+    this.#stable.enter(this.#out.file.fd)
     if (this.#options.rotateEnable) this.#leave(old, reason)
   }
 

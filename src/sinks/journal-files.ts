@@ -21,7 +21,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import type { AuditEvent, DirectEncoder, FlowFacts, Line } from '../event.ts'
-import { makeDirectory } from './directory.ts'
+import { makeDirectory, syncDirectory } from './directory.ts'
 import {
   FRAME_HEADER,
   INTENT_HEADER,
@@ -413,14 +413,5 @@ const makeFile = (path: string, bytes: Buffer, isSynced: boolean): number => {
     closeSync(fd)
     rmSync(temporary, { force: true })
     throw error
-  }
-}
-
-const syncDirectory = (path: string): void => {
-  const fd = openSync(path, constants.O_RDONLY)
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }

@@ -20,6 +20,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import type { FileEnd } from '../event.ts'
+import { syncDirectory } from './directory.ts'
 import { readRegular } from './regular.ts'
 
 /** How often an owner touches its file, and after which silence a foreign one counts as gone. */
@@ -174,6 +175,7 @@ export class Owner {
     try {
       writeFileSync(temporary, `${JSON.stringify(holdings)}\n`, { mode: 0o600, flush: this.#isSafe })
       renameSync(temporary, this.#path)
+      if (this.#isSafe) syncDirectory(this.#dir)
     } catch (error) {
       rmSync(temporary, { force: true })
       throw error
@@ -182,7 +184,7 @@ export class Owner {
     this.#pending = pending
   }
 
-  /** From here on what the file says survives a power cut. */
+  /** From here on what the file says survives a power cut, and is there before a file that it names. */
   keepSafely(): void {
     this.#isSafe = true
     attempt(() => this.update(this.#open, this.#pending), undefined)

@@ -39,6 +39,12 @@ export class StableFiles {
     }
     // closed later: it may be in use
     this.#left.push(fd)
+    this.enter(fd)
+  }
+
+  /** What that file says of the one before it is there before its owner stops naming that one. */
+  enter(fd: number): void {
+    if (!this.#isWanted) return
     try {
       this.#syncNow(fd)
     } catch (error) {
