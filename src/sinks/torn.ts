@@ -3,15 +3,15 @@
  * that a log holds whole lines alone. Not what a checkpoint has vouched for already: its hash is of the torn
  * bytes too.
  */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from './lock.ts'
 import type { Identity } from './owner.ts'
+import { openRegular } from './regular.ts'
 import { filesChangedSince, isFixedName, type Search, searchFile, searchFileSync } from './scan.ts'
 
 const BLOCK = 1 << 16
 const LINE_FEED = 0x0a
-const { O_RDONLY, O_RDWR, O_NOFOLLOW } = constants
 
 /** Where the last whole line of a file ends. Throws what the file system throws. */
 const wholeEnd = (fd: number, size: number): number => {
@@ -43,8 +43,8 @@ interface End {
 }
 
 const endOf = (path: string): End | undefined => {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined
-  const fd = openSync(path, O_RDONLY | O_NOFOLLOW)
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined
+  const fd = openRegular(path)
   try {
     const { size, mtimeMs } = fstatSync(fd)
     return { size, mtimeMs, whole: wholeEnd(fd, size) }
@@ -63,7 +63,7 @@ export const tornFiles = (dir: string, base: string): readonly string[] =>
 const isTornRecord = (path: string): boolean => {
   let fd: number | undefined
   try {
-    fd = openSync(path, O_RDONLY | O_NOFOLLOW)
+    fd = openRegular(path)
     const { size } = fstatSync(fd)
     const whole = wholeEnd(fd, size)
     return whole > 0 && whole < size && endsInRecord(fd, whole)
@@ -136,7 +136,7 @@ export const cutTornLine = async (
   if (vouchers.hasFound) return 0
   const lock = isFixedName(base, name) ? acquireLock(join(dir, `.${name}.writer`), own) : undefined
   if (lock === undefined && isFixedName(base, name)) return 0
-  const fd = openSync(path, O_RDWR | O_NOFOLLOW)
+  const fd = openRegular(path, constants.O_RDWR)
   try {
     // who has written since lives
     if (fstatSync(fd).size !== end.size) return 0

@@ -7,6 +7,7 @@ import { SinkError } from '../../../src/errors.ts'
 import { acquireLock } from '../../../src/sinks/lock.ts'
 import { Owner, ownIdentity } from '../../../src/sinks/owner.ts'
 import { readRegular } from '../../../src/sinks/regular.ts'
+import { cutAt, cutTornLine, tornFiles } from '../../../src/sinks/torn.ts'
 
 let dir: string
 beforeEach(() => {
@@ -46,6 +47,13 @@ describe('what is no regular file', () => {
     expect(JSON.parse(readFileSync(join(dir, '.dump.log.lock'), 'utf8'))).toMatchObject(ownIdentity())
     expect(acquireLock(join(dir, '.dump.log.lock'), ownIdentity())).toBeUndefined()
     lock?.release()
+  })
+
+  it('is no log whose end is torn', async () => {
+    makeFifo('dump.log.7')
+    expect(await cutTornLine(dir, 'dump.log', 'dump.log.7', ownIdentity())).toBe(0)
+    expect(cutAt(dir, 'dump.log', 'dump.log.7')).toBe(0)
+    expect(tornFiles(dir, 'dump.log')).toEqual([])
   })
 
   it('is no owner', () => {
