@@ -7,18 +7,21 @@ import { SinkError } from '../errors.ts'
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
 
-/** Opens a regular file, for reading unless told. Throws what the file system throws, or SinkError. */
-export const openRegular = (path: string, flags: number = O_RDONLY): number => {
-  const fd = opened(path, flags | O_NOFOLLOW | O_NONBLOCK)
+/**
+ * Opens a regular file, for reading unless told; `mode` is of one that is made. Throws what the file system
+ * throws, or SinkError.
+ */
+export const openRegular = (path: string, flags: number = O_RDONLY, mode?: number): number => {
+  const fd = opened(path, flags | O_NOFOLLOW | O_NONBLOCK, mode)
   if (fd !== undefined && fstatSync(fd).isFile()) return fd
   if (fd !== undefined) closeSync(fd)
   throw new SinkError('open', `${path} is no regular file`)
 }
 
 /** Undefined for a symlink, and for a FIFO or socket that cannot be opened. */
-const opened = (path: string, flags: number): number | undefined => {
+const opened = (path: string, flags: number, mode: number | undefined): number | undefined => {
   try {
-    return openSync(path, flags)
+    return openSync(path, flags, mode)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ELOOP' || code === 'ENXIO') return undefined

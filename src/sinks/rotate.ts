@@ -13,7 +13,6 @@ import {
   ftruncateSync,
   linkSync,
   lstatSync,
-  openSync,
   readdirSync,
   readSync,
   renameSync,
@@ -26,6 +25,7 @@ import { makeDirectory } from './directory.ts'
 import { acquireLock, type Lock } from './lock.ts'
 import { type Millis, nextName, type Period, periodEnd, stampOf, type Timezone } from './names.ts'
 import type { Owner } from './owner.ts'
+import { openRegular } from './regular.ts'
 import { cutAt } from './torn.ts'
 
 export interface PlaceOptions {
@@ -72,7 +72,7 @@ const kindOf = (path: string): 'none' | 'link' | 'file' | 'other' => {
 /** Is the last byte of the file something other than a line feed? */
 const endsTorn = (path: string, size: number): boolean => {
   if (size === 0) return false
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  const fd = openRegular(path)
   try {
     const last = Buffer.alloc(1)
     return readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a
@@ -170,7 +170,7 @@ export class Place {
   #opened(name: string, flags: number, until: Millis): OpenFile {
     const { dir, fileMode, fileGroup } = this.#options
     const path = join(dir, name)
-    const fd = openSync(path, APPEND | flags, fileMode)
+    const fd = openRegular(path, APPEND | flags, fileMode)
     try {
       const { ino, size } = fstatSync(fd)
       if (size === 0) fchmodSync(fd, fileMode)

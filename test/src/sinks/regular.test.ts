@@ -1,12 +1,21 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SinkError } from '../../../src/errors.ts'
 import { acquireLock } from '../../../src/sinks/lock.ts'
 import { Owner, ownIdentity } from '../../../src/sinks/owner.ts'
-import { readRegular } from '../../../src/sinks/regular.ts'
+import { openRegular, readRegular } from '../../../src/sinks/regular.ts'
 import { cutAt, cutTornLine, tornFiles } from '../../../src/sinks/torn.ts'
 
 let dir: string
@@ -54,6 +63,14 @@ describe('what is no regular file', () => {
     expect(await cutTornLine(dir, 'dump.log', 'dump.log.7', ownIdentity())).toBe(0)
     expect(cutAt(dir, 'dump.log', 'dump.log.7')).toBe(0)
     expect(tornFiles(dir, 'dump.log')).toEqual([])
+  })
+
+  it('is no log to be written', () => {
+    const path = makeFifo('dump.log')
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT
+    expect(() => openRegular(path, flags, 0o600)).toThrow('is no regular file')
+    closeSync(openRegular(join(dir, 'dump.log.1'), flags, 0o640))
+    expect(statSync(join(dir, 'dump.log.1')).mode & 0o777).toBe(0o640 & ~process.umask())
   })
 
   it('is no owner', () => {
