@@ -62,6 +62,11 @@ const spaceOf = (options: Options, log: Log, alerts: Alerts | undefined): SpaceW
   })
 }
 
+interface Logs {
+  readonly quiet: Log
+  readonly each: Log
+}
+
 const isTroubled = ({ code }: SinkError): boolean => code === 'open' || code === 'write'
 
 const isLoss = ({ code }: SinkError): boolean => code === 'full' || code === 'journal'
@@ -78,11 +83,15 @@ const TROUBLES: Readonly<Record<SinkError['code'], string>> = {
 
 const loss = (output: string, lost: number): string => `${lost} records were lost (${output})`
 
-/** One output's troubles: when it cannot be written, when records are dropped, and the end of both. */
-const reportsOf = (output: string, log: Log, alerts: Alerts | undefined, now: Now): OutputReports => {
+/**
+ * One output's troubles: when it cannot be written, when records are dropped, and the end of both. That it
+ * cannot be written is told each time, so that the last word is true; other troubles may be held back.
+ */
+const reportsOf = (output: string, logs: Logs, alerts: Alerts | undefined, now: Now): OutputReports => {
   let since: number | undefined
   return {
     onTrouble: (error) => {
+      const log = isTroubled(error) ? logs.each : logs.quiet
       log.error({ err: error, output }, TROUBLES[error.code])
       if (isLoss(error)) alerts?.tell('loss', error.message)
       if (!isTroubled(error)) return
@@ -90,6 +99,7 @@ const reportsOf = (output: string, log: Log, alerts: Alerts | undefined, now: No
       alerts?.tell('block', `the audit log cannot be written (${output}): ${error.message}`)
     },
     onRecovered: (lost) => {
+      const log = since === undefined ? logs.quiet : logs.each
       log.warn({ output, lost }, 'the audit log is written again')
       if (lost > 0) alerts?.tell('loss', loss(output, lost))
       if (since === undefined) return
@@ -120,20 +130,23 @@ const watch = (sink: Sink, alerts: Alerts): Sink => ({
   },
 })
 
-/** `log` is one that does not repeat itself. */
+/** `log` is one that does not repeat itself, `each` one that does. */
 export const openAuditAlarm = (
   options: Options,
   log: Log,
+  each: Log = log,
   now: Now = () => performance.now(),
 ): AuditAlarm => {
   const alerts = alertsOf(options, log)
   let space: SpaceWatch | undefined
+  // a reader may be slow, and fast again, many times a second
+  const logsOf = (output: string): Logs => ({ quiet: log, each: output === 'stdout' ? log : each })
   return {
     begin: () => {
       space ??= spaceOf(options, log, alerts)
     },
     reports: (output) => {
-      const { onTrouble, onRecovered } = reportsOf(output, log, alerts, now)
+      const { onTrouble, onRecovered } = reportsOf(output, logsOf(output), alerts, now)
       return {
         onTrouble: (error) => {
           onTrouble(error)

@@ -26,6 +26,8 @@ export interface AuditGate {
 export interface AuditGateOptions {
   readonly promise: AuditPromise
   readonly detail: DumpLogConfig['detail']
+  /** prepared statements, or portals, that a session may have */
+  readonly maxStatements: number
   /** the log's file, and its encoder */
   readonly file: { readonly sink: FileSink; readonly encoder: Encoder } | undefined
   readonly shown: StreamSink | undefined
@@ -44,7 +46,8 @@ export const openAuditGate = (options: AuditGateOptions): AuditGate | undefined 
     const { sink, encoder } = file
     const { onTrouble, onRecovered } = reports('journal')
     const told = { onTrouble, onRecovered: (): void => onRecovered(0) }
-    return openJournal({ log: sink, encoder, mask, guarantee, onFailure, ...told })
+    const openStatements = options.maxStatements
+    return openJournal({ log: sink, encoder, mask, guarantee, onFailure, openStatements, ...told })
   }
   if (file !== undefined) return lineGate(file.sink, promise, reports('file'))
   if (shown === undefined) return undefined

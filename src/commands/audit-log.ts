@@ -162,7 +162,7 @@ export const openAuditLog = (
 ): AuditLog => {
   const channels: Channel[] = []
   const quiet = throttled(log, { intervalMs: REPEAT_MS })
-  const alarm = openAuditAlarm(options, quiet)
+  const alarm = openAuditAlarm(options, quiet, log)
   let file: FileSink | RemoteFile | undefined
   let own: { readonly sink: FileSink; readonly encoder: Encoder } | undefined
   let seal: AuditSeal | undefined
@@ -186,8 +186,8 @@ export const openAuditLog = (
     onFailure: (stage, error) => quiet.error({ err: error, stage }, 'a record is written without its text'),
   })
   const held = openAuditGate({
-    ...{ promise, detail: options.detail, file: own, shown: shown?.sink },
-    reports: alarm.reports,
+    ...{ promise, detail: options.detail, maxStatements: options.maxStatements },
+    ...{ file: own, shown: shown?.sink, reports: alarm.reports },
   })
   alarm.begin()
   return {

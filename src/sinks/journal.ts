@@ -45,6 +45,8 @@ export interface JournalOptions {
   /** told once when the journal cannot be written, and once when it can again */
   readonly onTrouble: (error: SinkError) => void
   readonly onRecovered: () => void
+  /** cursors and portals that a session may leave open: no reply settles their intents */
+  readonly openStatements?: number
   /** bytes of each of the two files */
   readonly segmentBytes?: number
   readonly clock?: Clock
@@ -146,7 +148,8 @@ export class Journal implements Intents, SharedJournal {
 
   /** {@link SharedJournal.mostUnsettled} */
   get mostUnsettled(): number {
-    return this.live > MANY_IN_ALL ? FEW_UNSETTLED : MOST_UNSETTLED
+    const most = this.live > MANY_IN_ALL ? FEW_UNSETTLED : MOST_UNSETTLED
+    return Math.max(most, 2 * (this.#options.openStatements ?? 0))
   }
 
   /** {@link SharedJournal.batch} */

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
 
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5000
-/** A trouble that comes back within this time is not told again. */
+/** A trouble that comes back within this time is told again when it lasts longer. */
 const QUIET_MS = 10_000
 
 export interface TroubleOptions {
@@ -33,11 +33,10 @@ export class Trouble {
   /** An attempt failed: the next follows later. */
   on(error: SinkError): void {
     const { clock, retry, onTrouble } = this.#options
-    const isNew = !this.isOn
     this.#cancel?.()
     this.#cancel = clock.after(this.#delayMs, retry)
     this.#delayMs = Math.min(this.#delayMs * 2, LAST_RETRY_MS)
-    if (!isNew || clock.nowMs() < this.#quietUntilMs) return
+    if (this.#isTold || clock.nowMs() < this.#quietUntilMs) return
     this.#isTold = true
     this.#quietUntilMs = clock.nowMs() + QUIET_MS
     onTrouble(error)

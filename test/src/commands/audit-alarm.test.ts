@@ -45,7 +45,7 @@ const ignored = { emit: () => undefined }
 
 describe('the audit alarm', () => {
   it('tells that an output cannot be written, what is lost, and after how long that is over', async () => {
-    const alarm = openAuditAlarm(options(), log, () => now)
+    const alarm = openAuditAlarm(options(), log, log, () => now)
     const { onTrouble, onRecovered } = alarm.reports('file')
     onTrouble(new SinkError('write', 'dump.log: ENOSPC'))
     await expect
@@ -65,6 +65,21 @@ describe('the audit alarm', () => {
       'error records of the audit are lost',
       'warn the audit log is written again',
     ])
+  })
+
+  it('tells each time that an output cannot be written, and can again', async () => {
+    const quiet: Log = { ...silentLog }
+    const alarm = openAuditAlarm({ ...options(), alertHook: '' }, quiet, log)
+    const file = alarm.reports('file')
+    file.onTrouble(new SinkError('write', 'dump.log: ENOSPC'))
+    file.onTrouble(new SinkError('rotate', 'held back'))
+    file.onRecovered(0)
+    file.onRecovered(0)
+    const stdout = alarm.reports('stdout')
+    stdout.onTrouble(new SinkError('write', 'held back'))
+    stdout.onRecovered(0)
+    await alarm.close()
+    expect(lines).toEqual(['error the audit log cannot be written', 'warn the audit log is written again'])
   })
 
   it('counts a journal that cannot be read as a loss', async () => {

@@ -10,7 +10,8 @@ const openShown = (promise: AuditPromise) => {
   const told: string[] = []
   const shown = { isBehind: true }
   const gate = openAuditGate({
-    ...{ promise, detail: 'statement', file: undefined, shown: shown as StreamSink },
+    ...{ promise, detail: 'statement', maxStatements: 1000 },
+    ...{ file: undefined, shown: shown as StreamSink },
     reports: (output) => ({
       onTrouble: ({ code, message }) => told.push(`${output} ${code}: ${message}`),
       onRecovered: (lost) => told.push(`${output} lost ${lost}`),

@@ -32,7 +32,11 @@ beforeEach(() => {
   const stem = join(dir, '.dump.log.1-00000000')
   const idle = { watch: () => undefined, append: () => undefined, sync: () => Promise.resolve() }
   log = { stem, isInTrouble: false, accepted: 0, settled: 0, isStable: true, ...idle }
-  journal = openJournal({
+  journal = open()
+})
+
+const open = (openStatements?: number): OpenJournal =>
+  openJournal({
     log,
     encoder: createEncoder({ format: 'json', host: 'h', timezone: 'utc', bindValues: 'full' }),
     mask: (event) => event,
@@ -40,8 +44,8 @@ beforeEach(() => {
     onFailure: 'block',
     onTrouble: () => undefined,
     onRecovered: () => undefined,
+    ...(openStatements !== undefined && { openStatements }),
   })
-})
 
 afterEach(() => {
   journal.close()
@@ -85,6 +89,17 @@ test('a chunk waits for replies while more than 10,000 statements before it have
   expect(third()).toBe(false)
   settleUpTo(flow, 2001, 2002)
   expect(third()).toBe(true)
+})
+
+test('cursors that may be left open, which no reply settles, are let through', () => {
+  journal.close()
+  journal = open(10_000)
+  const flow = journal.intents.open(facts)
+  takeUpTo(flow, 1, 20_000)
+  journal.gate.settle()
+  const isReady = watch(takeUpTo(flow, 20_001, 20_001))
+  journal.gate.settle()
+  expect(isReady()).toBe(true)
 })
 
 test('what waits for replies and for the log waits for both', () => {
