@@ -148,6 +148,12 @@ class RunningProxy {
     await stopped
   }
 
+  /** sessions that waited for the log for longer than they may, where there were some */
+  get timedOut(): { readonly ended_by_block_timeout?: number } {
+    const count = this.listeners.reduce((sum, { held }) => sum + held.timedOut, 0)
+    return count > 0 ? { ended_by_block_timeout: count } : {}
+  }
+
   close(): void {
     this.#stillOpen?.stop()
   }
@@ -248,7 +254,7 @@ export const runProxy = async (config: Config, options: ProxyOptions): Promise<n
     proxy?.close()
     await audit?.close()
     pidfile?.release()
-    opened.log.info({ reason }, 'stopped')
+    opened.log.info({ reason, ...proxy?.timedOut }, 'stopped')
     await opened.close()
     signals?.off()
   }
