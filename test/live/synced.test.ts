@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { accountOf, CrashStage, KEPT, numbersIn, randomOf } from '../support/crash.ts'
+import { seededRandom } from '../support/chunks.ts'
+import { accountOf, CrashStage, KEPT, numbersIn } from '../support/crash.ts'
 import { type CrashLoad, moreRows, myLoad, pgLoad } from '../support/crash-load.ts'
 import { crashSeed } from '../support/crash-rounds.ts'
 import { buildFaults, type Call, faultsEnv, readCalls, WHY_NO_FAULTS } from '../support/faults.ts'
@@ -139,7 +140,7 @@ await describeLive(
         expect(rows.size).toBeGreaterThanOrEqual(FEWEST_ROWS)
         expect([...rows].filter((row) => !sent.has(row))).toEqual([])
         expect(hastyIn(calls).slice(0, 10)).toEqual([])
-        const random = randomOf(seed)
+        const random = seededRandom(seed)
         for (const arrival of ['nothing', 'everything', 'something'] as const)
           await checkCut(run, calls.length, arrival, random)
         for (let cut = 0; cut < EARLIER_CUTS; cut++) {

@@ -1,6 +1,7 @@
 /** Rounds of kill -9 at random moments. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type CrashStage, randomOf } from './crash.ts'
+import { seededRandom } from './chunks.ts'
+import type { CrashStage } from './crash.ts'
 import { type CrashLoad, moreRows } from './crash-load.ts'
 
 const ROUNDS_IN_CI = 9
@@ -40,7 +41,7 @@ export const crashRoundly = async (
   load: CrashLoad,
   { rounds, seed }: { readonly rounds: number; readonly seed: number },
 ): Promise<void> => {
-  const random = randomOf(seed)
+  const random = seededRandom(seed)
   for (let round = 0; round < rounds; round++) {
     const proxy = await stage.start()
     const { isInRun, after } = MOMENTS[round % MOMENTS.length] as Moment

@@ -20,17 +20,6 @@ const NUMBER = /\b7\d{11}\b/g
 /** The numbers in a text. */
 export const numbersIn = (text: string): readonly string[] => text.match(NUMBER) ?? []
 
-/** Numbers between 0 and 1, the same ones for the same seed (mulberry32). */
-export const randomOf = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 export interface StageOptions {
   /** port of the server */
   readonly remote: number

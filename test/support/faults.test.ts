@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { randomOf } from './crash.ts'
+import { seededRandom } from './chunks.ts'
 import { buildFaults, type Call, faultsEnv, readCalls, WHY_NO_FAULTS } from './faults.ts'
 import { type Arrival, Disk } from './faults-disk.ts'
 import { runOk } from './programs.ts'
@@ -37,7 +37,7 @@ const left = (calls: readonly Call[], arrival: Arrival = 'nothing', seed = 1): R
   for (const call of calls) disk.take(call)
   const directory = join(root, `${arrival}-${seed}`)
   mkdirSync(directory)
-  disk.restore(directory, arrival, randomOf(seed))
+  disk.restore(directory, arrival, seededRandom(seed))
   const names = readdirSync(directory)
   return Object.fromEntries(names.map((name) => [name, readFileSync(join(directory, name), 'utf8')]))
 }

@@ -6,7 +6,7 @@ import type { Bytes, Direction } from '../../src/flow.ts'
 import { openLink } from '../../src/observe/link.ts'
 import type { SessionLimits } from '../../src/session.ts'
 import { canonical, openContext, type Plain } from './canonical.ts'
-import type { Step } from './pg-fuzz.ts'
+import type { Step } from './changes.ts'
 
 /** What came of one feed: its events as they were when it returned. */
 export interface Feed {

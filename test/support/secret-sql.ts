@@ -4,17 +4,7 @@
  * with contents that look like code, comments with quotes in them; then a few characters are dropped,
  * doubled or put in.
  */
-
-/** Pseudo-random numbers in [0, 1), the same for the same seed (mulberry32). */
-const random = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+import { seededRandom } from './chunks.ts'
 
 const GAPS = [
   ' ',
@@ -94,7 +84,7 @@ class Generator {
   #mark = 100
 
   constructor(seed: number) {
-    this.#random = random(seed)
+    this.#random = seededRandom(seed)
   }
 
   text(): string {

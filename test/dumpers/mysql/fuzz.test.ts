@@ -8,11 +8,12 @@ import { describe, expect, test } from 'vitest'
 import { CLIENT_COMPRESS, COM } from '../../../dumpers/mysql/capabilities.ts'
 import { MysqlSession } from '../../../dumpers/mysql/session.ts'
 import type { AuditEvent, BoundValues, QueryText } from '../../../src/event.ts'
-import type { Bytes, Direction } from '../../../src/flow.ts'
+import type { Bytes } from '../../../src/flow.ts'
 import { SKIP } from '../../../src/framing/framer.ts'
 import { MysqlFramer } from '../../../src/framing/mysql.ts'
 import { openLink } from '../../../src/observe/link.ts'
 import { canonical, openContext } from '../../support/canonical.ts'
+import { applyChange, changeOf, direction, type Step } from '../../support/changes.ts'
 import { seededRandom, splitRandomly } from '../../support/chunks.ts'
 import { patience, runs } from '../../support/fuzz.ts'
 import { LOGIN, loginOf, MODERN } from '../../support/my-conversation.ts'
@@ -39,11 +40,6 @@ const LIMITS = { maxQueryBytes: 2000, maxValueBytes: 50, maxStatements: 5, maxQu
 /** What a session may hold by these limits: stores of texts, a queue, two payloads in the making. */
 const MOST_HELD = 3 * 4 * 2000 + 4 * 131_072 + 2 * 262_144 + 65_536 + 100_000
 
-type Step =
-  | { readonly from: Direction; readonly bytes: Bytes }
-  | { readonly from: Direction; readonly lost: number }
-
-/** Compressed ones are left out where texts are looked for: what was sent cannot be seen in them. */
 const RECORDED: Step[][] = readdirSync(FOLDER)
   .filter((file) => /^my_(?!ed_|compress).*\.pcap$/.test(file))
   .flatMap((file) => readConversations(`${FOLDER}${file}`, PORT))
@@ -151,67 +147,8 @@ const expectSettled = (events: readonly AuditEvent[], sent: Bytes | undefined): 
   expect([...open]).toEqual([])
 }
 
-const direction = fc.constantFrom<Direction>('frontend', 'backend')
 const seed = fc.nat({ max: 1_000_000 })
-
-interface Change {
-  readonly kind: string
-  readonly piece: number
-  readonly place: number
-  readonly bytes: Uint8Array
-}
-
-/** One change to a conversation: at a piece, at a place within it. */
-const change: fc.Arbitrary<Change> = fc.record({
-  kind: fc.constantFrom('flip', 'zero', 'insert', 'cut', 'swap', 'repeat', 'gap', 'drop'),
-  piece: fc.nat({ max: 1000 }),
-  place: fc.nat({ max: 10_000 }),
-  bytes: fc.uint8Array({ minLength: 1, maxLength: 12 }),
-})
-
-/** The piece as the change leaves it: other bytes, several pieces, or none. */
-const changeBytes = ({ kind, place, bytes }: Change, from: Direction, piece: Bytes): Step[] => {
-  const changed = Buffer.from(piece)
-  const at = place % Math.max(1, changed.length)
-  switch (kind) {
-    case 'flip':
-      changed[at] = (changed[at] ?? 0) ^ (bytes[0] || 1)
-      return [{ from, bytes: changed }]
-    case 'zero':
-      changed.fill(0, at, Math.min(changed.length, at + bytes.length))
-      return [{ from, bytes: changed }]
-    case 'insert':
-      return [{ from, bytes: Buffer.concat([changed.subarray(0, at), bytes, changed.subarray(at)]) }]
-    case 'cut':
-      return [{ from, bytes: changed.subarray(0, at) }]
-    case 'repeat':
-      return [
-        { from, bytes: changed },
-        { from, bytes: changed },
-      ]
-    case 'gap': {
-      const lost = Math.min(bytes[0]!, changed.length - at)
-      return [
-        { from, bytes: changed.subarray(0, at) },
-        { from, lost },
-        { from, bytes: changed.subarray(at + lost) },
-      ]
-    }
-    default:
-      return []
-  }
-}
-
-const applyChange = (steps: Step[], made: Change): Step[] => {
-  const index = made.piece % Math.max(1, steps.length)
-  const step = steps[index]
-  if (step === undefined || 'lost' in step) return steps
-  const swap = made.kind === 'swap'
-  const instead = swap
-    ? [...steps.slice(index + 1, index + 2), step]
-    : changeBytes(made, step.from, step.bytes)
-  return [...steps.slice(0, index), ...instead, ...steps.slice(index + (swap ? 2 : 1))]
-}
+const change = changeOf('flip', 'zero', 'insert', 'cut', 'swap', 'repeat', 'gap', 'drop')
 
 /** A recorded conversation, by its number. */
 const recorded = fc.nat({ max: RECORDED.length - 1 })

@@ -9,19 +9,10 @@ import type { AuditEvent, BoundValues, QueryText } from '../../../src/event.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { openLink } from '../../../src/observe/link.ts'
 import { canonical, openContext } from '../../support/canonical.ts'
+import { applyChange, direction, type Step } from '../../support/changes.ts'
 import { seededRandom, splitRandomly } from '../../support/chunks.ts'
 import { patience, runs } from '../../support/fuzz.ts'
-import {
-  applyChange,
-  change,
-  direction,
-  framed,
-  LOGIN,
-  RECORDED,
-  recorded,
-  type Step,
-  step,
-} from '../../support/pg-fuzz.ts'
+import { change, framed, LOGIN, RECORDED, recorded, step } from '../../support/pg-fuzz.ts'
 import { frontend, loggedIn } from '../../support/pg-wire.ts'
 
 /** Two cores may be shared with much else. */

@@ -1,18 +1,10 @@
 /** What holds of intents whatever is said: recorded conversations, changed ones, and made up ones. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { applyChange, type Step } from '../../support/changes.ts'
 import { seededRandom, splitEvery, splitRandomly } from '../../support/chunks.ts'
 import { patience, runs } from '../../support/fuzz.ts'
-import {
-  applyChange,
-  change,
-  framed,
-  LOGIN,
-  RECORDED,
-  recorded,
-  type Step,
-  step,
-} from '../../support/pg-fuzz.ts'
+import { change, framed, LOGIN, RECORDED, recorded, step } from '../../support/pg-fuzz.ts'
 import {
   eventsOf,
   expectInTime,

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { PgSession } from '../../../dumpers/pg/session.ts'
 import type { Bytes } from '../../../src/flow.ts'
 import { openContext, type Plain } from '../../support/canonical.ts'
+import type { Step } from '../../support/changes.ts'
 import {
   answered,
   b,
@@ -15,7 +16,6 @@ import {
   sent,
   type Turn,
 } from '../../support/conversation.ts'
-import type { Step } from '../../support/pg-fuzz.ts'
 import { feedsOf } from '../../support/pg-intents.ts'
 
 const ready = b.readyForQuery()

@@ -11,6 +11,7 @@ import type { FlowFacts, FlowIntents, Statement } from '../../../src/event.ts'
 import type { Clock } from '../../../src/sinks/clock.ts'
 import { type JournaledLog, type OpenJournal, openJournal } from '../../../src/sinks/journal.ts'
 import { readSegment } from '../../../src/sinks/journal-format.ts'
+import { seededRandom } from '../../support/chunks.ts'
 
 const encoder = createEncoder({ format: 'json', host: 'h', timezone: 'utc', bindValues: 'full' })
 const who = { dialect: 'postgresql' }
@@ -19,15 +20,10 @@ const SECTOR = 512
 const SCHEDULES = Number(process.env.QUERYTAP_SCHEDULES ?? 100)
 const TIMEOUT_MS = 20_000 + SCHEDULES * 20
 
-/** mulberry32 */
+/** Whole numbers below one that is given. */
 const randomOf = (seed: number) => {
-  let state = seed
-  return (below: number): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below)
-  }
+  const random = seededRandom(seed)
+  return (below: number): number => Math.floor(random() * below)
 }
 type Random = ReturnType<typeof randomOf>
 
