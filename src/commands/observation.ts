@@ -23,8 +23,8 @@ export interface ObservationOptions extends DecoderOptions {
 const ignore = (): void => {}
 
 /** What becomes of frontend bytes that nobody decodes. */
-const unseenTicket = ({ intents, refusesUndecodable }: ObservationOptions): Ticket | undefined =>
-  intents !== undefined && refusesUndecodable === true ? UNDECODABLE_REFUSAL : undefined
+const unseenTicket = ({ intents, refusesUndecodable }: ObservationOptions): Ticket =>
+  intents !== undefined && refusesUndecodable === true ? UNDECODABLE_REFUSAL : GO
 
 /** Records the end of a flow whose decoder was taken off. */
 class Remains implements FlowObserver {
@@ -48,9 +48,7 @@ class Remains implements FlowObserver {
   readonly gap = ignore
 
   /** Nobody decodes it any more: under a guarantee that does not let it pass it ends. */
-  readonly chunk = (from: Direction): Ticket => {
-    return from === 'frontend' ? (unseenTicket(this.#options) ?? GO) : GO
-  }
+  readonly chunk = (from: Direction): Ticket => (from === 'frontend' ? unseenTicket(this.#options) : GO)
 
   /** What the decoder was shown goes on even so, the chunk at which it failed among it. */
   sent(...given: Parameters<NonNullable<FlowObserver['sent']>>): void {

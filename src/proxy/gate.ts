@@ -19,6 +19,7 @@ import {
   type Wait,
 } from '../flow.ts'
 import type { Clock } from './clock.ts'
+import { MOST_BYTES as MOST_GATHERED } from './gather.ts'
 import { giveBack, HIGH_WATER, type Inlet, writeOff } from './inlet.ts'
 import type { Counts } from './pipe.ts'
 import type { Due, Turn } from './turn.ts'
@@ -26,8 +27,6 @@ import type { Due, Turn } from './turn.ts'
 /** Past either the client is not read until something was sent: bytes, and chunks, on their way. */
 const MOST_BYTES = HIGH_WATER
 const MOST_CHUNKS = 64
-/** Longer chunks are shown when they are read, as the gathering of chunks does; most wait for nothing. */
-const LONG = 4096
 
 /** What a lane tells of itself. */
 export interface Keeper {
@@ -231,7 +230,8 @@ export class GatedLane implements Due {
   #offer(passing: Passing): void {
     const { turn } = this.#options
     this.#offered++
-    if (passing.loan === undefined && passing.chunk.length <= LONG) {
+    // Longer ones are shown when they are read: most wait for nothing.
+    if (passing.loan === undefined && passing.chunk.length <= MOST_GATHERED) {
       turn.gather.add(this, 'frontend', passing.chunk, passing.at)
     } else {
       turn.gather.show()

@@ -8,7 +8,7 @@ import type { Bytes, Direction, FlowObserver, Micros } from '../flow.ts'
 /** So many chunks are shown at once, sooner if time is up. */
 const MOST_CHUNKS = 128
 /** A longer chunk is shown at once, behind those that wait: its own cost is the greater part. */
-const MOST_BYTES = 4096
+export const MOST_BYTES = 4096
 /** A chunk waits no longer for others, in milliseconds. */
 const WAIT_MS = 4
 

@@ -76,7 +76,7 @@ const MOST_UNSETTLED = 10_000
 const FEW_UNSETTLED = 2000
 const MANY_IN_ALL = 100_000
 
-export class Journal implements Intents, SharedJournal {
+class Journal implements Intents, SharedJournal {
   /** {@link SharedJournal.live} */
   live = 0
   readonly #options: JournalOptions
